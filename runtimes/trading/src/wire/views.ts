@@ -1,0 +1,130 @@
+import { z } from "zod";
+import { decimalString, instantMs, symbol, uid } from "./decimal-string.ts";
+import { marketRules, timeframe } from "./market-data.ts";
+import { brokerOrder } from "./orders.ts";
+
+/** PUT risk /v1/strategies/{uid} (operator only): makes a strategy known, or changes it. Idempotent. */
+export const strategyRegistration = z.strictObject({
+  uid,
+  namespace: z.string().max(63),
+  name: z.string().max(63),
+  /** `system:serviceaccount:<namespace>:<name>` of the agent: the only caller allowed to speak for this strategy. */
+  subject: z.string().max(200),
+  account: z.string().max(40),
+  mode: z.enum(["Paper", "Live"]),
+  markets: z.array(z.strictObject({ symbol, timeframe })).min(1).max(16),
+  /** Part of the account's equity that moves into the sub-account on admission; the operator has resolved the default. */
+  shareRatio: decimalString,
+  /** True: working orders are cancelled and new intents denied with SUSPENDED. */
+  suspended: z.boolean(),
+});
+export type StrategyRegistration = z.infer<typeof strategyRegistration>;
+
+/** Answer of PUT and of DELETE risk /v1/strategies/{uid}?onDelete=Keep|Flatten. The operator's finalizer polls DELETE until `workingOrders` is 0 and `settled`. */
+export const registrationReply = z.strictObject({
+  uid,
+  run: z.int().positive(),
+  admitted: z.boolean(),
+  /** Why not: a sentence. */
+  message: z.string().max(500).optional(),
+  workingOrders: z.int().nonnegative(),
+  /** Nothing of this strategy is under way any more. */
+  settled: z.boolean(),
+});
+export type RegistrationReply = z.infer<typeof registrationReply>;
+
+export const position = z.strictObject({
+  market: symbol,
+  quantity: decimalString,
+  averagePrice: decimalString,
+  markPrice: decimalString,
+  notional: decimalString,
+  unrealizedPnl: decimalString,
+});
+export type WirePosition = z.infer<typeof position>;
+
+/** A sub-account, marked to market. Amounts in the policy's base currency; `cash` is free of reservations already. */
+export const subAccount = z.strictObject({
+  startingCapital: decimalString,
+  equity: decimalString,
+  cash: decimalString,
+  reserved: decimalString,
+  realizedPnl: decimalString,
+  unrealizedPnl: decimalString,
+  fees: decimalString,
+  positions: z.array(position).max(64),
+});
+export type SubAccountView = z.infer<typeof subAccount>;
+
+/** GET risk /v1/strategies/{uid} (the agent itself, or the operator): all an agent needs to go on where it was. Also event `snapshot` of /v1/stream. */
+export const agentSnapshot = z.strictObject({
+  uid,
+  run: z.int().positive(),
+  marketSet: z.string().max(64),
+  /** Market time of the last stored decision; absent before the first. */
+  lastDecisionTime: instantMs.optional(),
+  state: z.string().max(262_144),
+  marketTime: instantMs,
+  account: subAccount,
+  markets: z.array(marketRules).max(16),
+  orders: z.array(brokerOrder).max(1000),
+  trading: z.strictObject({ allowed: z.boolean(), reason: z.string().max(64), message: z.string().max(500) }),
+});
+export type AgentSnapshot = z.infer<typeof agentSnapshot>;
+
+/** One strategy in GET risk /v1/portfolio. */
+export const strategyView = z.strictObject({
+  uid,
+  name: z.string().max(63),
+  accountName: z.string().max(40),
+  account: subAccount,
+  lastBarTime: instantMs.optional(),
+  lastDecisionTime: instantMs.optional(),
+  decisions: z.int().nonnegative(),
+  workingOrders: z.int().nonnegative(),
+  /** reason: a condition reason such as Active, PolicyHalted, JournalUnavailable, MarketDataEnded, VenueUnreachable. */
+  trading: z.strictObject({ allowed: z.boolean(), reason: z.string().max(64), message: z.string().max(500) }),
+});
+export type StrategyView = z.infer<typeof strategyView>;
+
+/** GET risk /v1/portfolio (operator): what goes into RiskPolicy and Strategy status. */
+export const portfolioView = z.strictObject({
+  policyUid: uid,
+  epoch: z.int().nonnegative(),
+  state: z.enum(["Active", "Reducing", "Halted"]),
+  reason: z.string().max(500),
+  equity: decimalString,
+  peakEquity: decimalString,
+  drawdownRatio: decimalString,
+  riskScore: z.int().min(0).max(100),
+  exposure: z.array(z.strictObject({ asset: z.string().max(40), notional: decimalString, ratio: decimalString })).max(100),
+  effectiveLimits: z.record(z.string().max(40), z.string().max(40)),
+  accounts: z
+    .array(
+      z.strictObject({
+        name: z.string().max(40),
+        ready: z.boolean(),
+        message: z.string().max(500),
+        equity: decimalString,
+        marketTime: instantMs.optional(),
+        lastReconciledTime: instantMs.optional(),
+        drift: z.array(z.strictObject({ asset: z.string().max(40), journal: decimalString, venue: decimalString })).max(100),
+      }),
+    )
+    .max(16),
+  strategies: z.array(strategyView).max(500),
+});
+export type PortfolioView = z.infer<typeof portfolioView>;
+
+/** GET broker /v1/account (risk only). */
+export const brokerAccount = z.strictObject({
+  account: z.string().max(40),
+  kind: z.enum(["paper", "ccxt", "solana"]),
+  epoch: z.int().nonnegative(),
+  marketTime: instantMs,
+  /** `ended`: a replay reached its last bar. */
+  feed: z.strictObject({ state: z.enum(["starting", "running", "stale", "ended", "failed"]), message: z.string().max(500) }),
+  balances: z.array(z.strictObject({ asset: z.string().max(40), free: decimalString, locked: decimalString })).max(500),
+  markets: z.array(marketRules).max(500),
+});
+export type BrokerAccount = z.infer<typeof brokerAccount>;
