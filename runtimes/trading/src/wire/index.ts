@@ -10,4 +10,5 @@ export * from "./market-data.ts";
 export * from "./intents.ts";
 export * from "./orders.ts";
 export * from "./approval.ts";
+export * from "./void.ts";
 export * from "./views.ts";

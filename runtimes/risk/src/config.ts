@@ -1,0 +1,72 @@
+import { z } from "zod";
+
+const path = z.string().min(1).max(500);
+const port = z.int().min(0).max(65_535);
+
+/** The broker of one account of the policy. */
+export const riskBrokerConfig = z.strictObject({
+  /** `accounts[].name` of the RiskPolicy. */
+  account: z.string().min(1).max(40),
+  /** `http://<service>:8080` of the account's broker. */
+  baseUrl: z.url().max(300),
+  /** Projected token with the broker's audience; re-read when it changes. */
+  tokenFile: path.default("/var/run/secrets/bellwether/broker.bellwether.dev/token"),
+});
+
+/** How risk reaches the API server to watch its own RiskPolicy, with the pod's own token. */
+export const kubernetesAccessConfig = z.strictObject({
+  apiServer: z.url().max(300).default("https://kubernetes.default.svc"),
+  tokenFile: path.default("/var/run/secrets/kubernetes.io/serviceaccount/token"),
+  caFile: path.default("/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"),
+});
+
+/**
+ * What a risk pod runs with: one RiskPolicy, the brokers of its accounts, and where to find everything else.
+ *
+ * Limits and the trading state are deliberately not in it: risk watches its own RiskPolicy, so that a halt or a lower limit works
+ * within a second, without a restart and with no operator alive.
+ */
+export const riskConfig = z
+  .strictObject({
+    policy: z.strictObject({
+      uid: z.string().min(1).max(64),
+      name: z.string().min(1).max(63),
+      namespace: z.string().min(1).max(63),
+    }),
+    /** `system:serviceaccount:<namespace>:<name>` of the operator: may register strategies and read the portfolio. */
+    operatorSubject: z.string().min(1).max(200),
+    /** Audience and issuer a caller's token must carry. */
+    audience: z.string().min(1).max(200).default("risk.bellwether.dev"),
+    issuer: z.string().min(1).max(300),
+    jwksFile: path.default("/etc/bellwether/jwks.json"),
+    /** A file with the DSN of the role `bellwether_risk`. */
+    dsnFile: path.default("/var/run/secrets/bellwether/postgres/risk-dsn"),
+    brokers: z.array(riskBrokerConfig).min(1).max(16),
+    /** In a cluster (the default). Without one, `policyFile` names a JSON file with the RiskPolicy object instead, read again when it changes. */
+    kubernetes: kubernetesAccessConfig.optional(),
+    policyFile: path.optional(),
+    apiPort: port.default(8080),
+    healthPort: port.default(9090),
+    logLevel: z.enum(["trace", "debug", "info", "warn", "error"]).default("info"),
+    /** Fail points leave their marker here (kill tests only; `BELLWETHER_FAIL_POINT`). */
+    failPointDirectory: path.optional(),
+  })
+  .refine((config) => config.kubernetes === undefined || config.policyFile === undefined, {
+    error: "kubernetes and policyFile exclude each other",
+    path: ["policyFile"],
+  })
+  .refine((config) => new Set(config.brokers.map((broker) => broker.account)).size === config.brokers.length, {
+    error: "an account may have one broker only",
+    path: ["brokers"],
+  });
+
+export type RiskConfig = z.infer<typeof riskConfig>;
+/** What the operator writes: fields with a default may be left out. */
+export type RiskConfigInput = z.input<typeof riskConfig>;
+export type RiskBrokerConfig = z.infer<typeof riskBrokerConfig>;
+export type KubernetesAccessConfig = z.infer<typeof kubernetesAccessConfig>;
+
+/** The configuration file of a risk pod as text; throws a ZodError when it would not be accepted. Key order is stable: equal input, equal bytes. */
+export function renderRiskConfig(input: RiskConfigInput): string {
+  return `${JSON.stringify(riskConfig.parse(input), null, 2)}\n`;
+}
