@@ -1,0 +1,127 @@
+import { z } from "zod";
+
+/**
+ * config.json of a broker pod: one account of one RiskPolicy. The operator renders it (type `BrokerConfigInput`), the broker parses it once.
+ *
+ * Money and basis points are decimal strings. What is not here is decided elsewhere: limits, the trading state and strategies are risk's;
+ * the broker holds the hard caps by itself, so that a fault of risk is bounded, too.
+ */
+
+const path = z.string().min(1).max(500);
+const port = z.int().min(0).max(65_535);
+const symbol = z.string().min(1).max(100);
+const timeframe = z.string().regex(/^[1-9]\d{0,3}[smhdw]$/, "must be a timeframe such as 1m, 5m, 1h or 1d");
+const decimal = z
+  .string()
+  .regex(/^\d{1,24}(\.\d{1,18})?$/, "must be a decimal number such as 0.25, not negative and without exponent");
+const positiveDecimal = decimal.refine((text) => /[1-9]/.test(text), "must be greater than 0");
+/** Integers are taken as numbers, too, as people write them in manifests. */
+const basisPoints = z
+  .union([z.int().min(0).max(10_000).transform(String), decimal])
+  .refine((text) => Number(text) < 10_000, "must be below 10000 (100 %)");
+
+/** Where bars come from: a mounted CSV (gzip is recognised by its first bytes) or the generated demo market. The same shape as the agent's. */
+const dataset = z.union([
+  z.strictObject({ file: path }),
+  z.strictObject({ synthetic: z.strictObject({ seed: z.int().min(0).max(2_147_483_647) }) }),
+]);
+
+const replayMarket = z.strictObject({
+  dataset,
+  /**
+   * The one market a file holds. Absent: the file stands for the single symbol in `markets`. A synthetic dataset serves every spot symbol
+   * and leaves this out; a perpetual's symbol is replayed as if it were spot.
+   */
+  symbol: symbol.optional(),
+  volumeUnit: z.enum(["Base", "Quote"]).default("Base"),
+  gaps: z.enum(["Refuse", "Skip"]).default("Refuse"),
+  /** Market seconds per wall second. */
+  speed: z.int().min(1).max(3600).default(1),
+});
+
+const ccxtMarket = z.strictObject({
+  exchange: z.string().regex(/^[a-z][a-z0-9]{1,30}$/, "must be a ccxt exchange id such as binance"),
+  /** Replaces the exchange's public REST address (tests, a local mirror). */
+  baseUrl: z.url().max(300).optional(),
+});
+
+const paperAccount = z.strictObject({
+  /** What the account holds at its very first start; afterwards only its own trades change it. */
+  balances: z
+    .array(z.strictObject({ asset: z.string().min(1).max(40), amount: decimal }))
+    .min(1)
+    .max(16)
+    .refine((rows) => new Set(rows.map((row) => row.asset)).size === rows.length, "an asset may stand here once only"),
+  feeBps: basisPoints.default("10"),
+  slippageBps: basisPoints.default("5"),
+  /** Part of a bar's base volume that may fill in it. */
+  volumeShare: positiveDecimal.refine((text) => Number(text) <= 1, "must be at most 1").default("0.1"),
+  market: z.union([z.strictObject({ replay: replayMarket }), z.strictObject({ ccxt: ccxtMarket })]),
+});
+
+/** Kinds that a RiskPolicy may name but this version does not trade on: the broker starts, says so (`AccountKindNotSupportedYet`) and refuses every order. */
+const ccxtAccount = z.strictObject({
+  exchange: ccxtMarket.shape.exchange,
+  sandbox: z.boolean().default(false),
+  baseUrl: ccxtMarket.shape.baseUrl,
+});
+const solanaAccount = z.strictObject({ rpcUrls: z.array(z.url().max(300)).max(8).default([]) });
+
+const account = z
+  .strictObject({
+    /** `accounts[].name` of the RiskPolicy. */
+    name: z.string().min(1).max(40),
+    paper: paperAccount.optional(),
+    ccxt: ccxtAccount.optional(),
+    solana: solanaAccount.optional(),
+  })
+  .refine(
+    (value) => [value.paper, value.ccxt, value.solana].filter((kind) => kind !== undefined).length === 1,
+    "must have exactly one of paper, ccxt and solana",
+  );
+
+const hardCaps = z.strictObject({ maxOrderNotional: positiveDecimal.optional(), maxDailyNotional: positiveDecimal.optional() });
+
+export const brokerConfig = z.strictObject({
+  policy: z.strictObject({
+    uid: z.string().min(1).max(64),
+    name: z.string().min(1).max(63),
+    namespace: z.string().min(1).max(63),
+  }),
+  account,
+  /** Bars announced on the stream, and for a `ccxt` market the ones kept up to date. Other timeframes of a known symbol can still be read. */
+  markets: z.array(z.strictObject({ symbol, timeframe })).max(64).default([]),
+  /** Held by the broker itself for every order that does not shrink a position; the day is UTC. */
+  hardCaps: hardCaps.default({}),
+  /** `system:serviceaccount:<namespace>:<name>` of the policy's risk: the only caller. */
+  riskSubject: z.string().min(1).max(200),
+  audience: z.string().min(1).max(200).default("broker.bellwether.dev"),
+  issuer: z.string().min(1).max(300),
+  jwksFile: path.default("/etc/bellwether/jwks.json"),
+  /** A file with the DSN of the role `bellwether_broker`. */
+  dsnFile: path.default("/var/run/secrets/bellwether/postgres/broker-dsn"),
+  /** A volume of its own: send log, the paper venue's log, the replay's start. Losing it is losing the paper account. */
+  dataDirectory: path.default("/var/lib/bellwether"),
+  apiPort: port.default(8080),
+  healthPort: port.default(9090),
+  logLevel: z.enum(["trace", "debug", "info", "warn", "error"]).default("info"),
+  /** Fail points leave their marker here (kill tests only; `BELLWETHER_FAIL_POINT`). */
+  failPointDirectory: path.optional(),
+});
+
+export type BrokerConfig = z.output<typeof brokerConfig>;
+/** What the operator writes: fields with a default may be left out. */
+export type BrokerConfigInput = z.input<typeof brokerConfig>;
+export type PaperAccountConfig = z.output<typeof paperAccount>;
+export type ReplayMarketConfig = z.output<typeof replayMarket>;
+export type CcxtMarketConfig = z.output<typeof ccxtMarket>;
+
+/** The configuration file of a broker pod as text; throws a ZodError when it would not be accepted. Key order is stable: equal input, equal bytes. */
+export function renderBrokerConfig(input: BrokerConfigInput): string {
+  return `${JSON.stringify(brokerConfig.parse(input), null, 2)}\n`;
+}
+
+/** `<policy uid>/<account name>`: the key of everything the broker stores, and the scope of its writer epoch. */
+export function accountUid(config: Pick<BrokerConfig, "policy" | "account">): string {
+  return `${config.policy.uid}/${config.account.name}`;
+}
