@@ -16,6 +16,17 @@ export interface Bar {
   readonly volume: number;
 }
 
+/**
+ * One column of a market's closed bars, read in place: an indicator over 60 bars of every bar would spend most of its time
+ * copying them (measured: 146 ns for two averages over `bars(60)`, 47 ns over a series). It moves on with the context; do not keep it.
+ */
+export interface Series {
+  /** How many closed bars are known. */
+  readonly length: number;
+  /** 0 is the bar decided on, 1 the one before it; NaN beyond the first. */
+  at(ago: number): number;
+}
+
 export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
 export type ProgramState = { [key: string]: JsonValue };
 export type ProgramParameters = { readonly [key: string]: string | number | boolean };
@@ -113,6 +124,12 @@ export interface ProgramContext<Parameters extends ProgramParameters = ProgramPa
   readonly position: ProgramPosition;
   /** The last `count` closed bars of this market, oldest first, the bar decided on last. Fewer while fewer exist. A real array, yours to keep. */
   bars(count: number): Bar[];
+  /** The same bars by column, for the indicators of `@bellwether/agent`. */
+  readonly opens: Series;
+  readonly highs: Series;
+  readonly lows: Series;
+  readonly closes: Series;
+  readonly volumes: Series;
   buy(request: BuyRequest): void;
   sell(request: SellRequest): void;
   orders(): readonly ProgramOrder[];
