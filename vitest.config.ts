@@ -1,13 +1,26 @@
 import { defineConfig } from "vitest/config";
 
 // One project per suite: `npm run test:unit|integration|e2e|kills`. Unit tests stand beside the source; the others are in test/.
-const suite = (name: string, include: string[], extra: object = {}) => ({ test: { name, include, environment: "node", ...extra } });
+const suite = (name: string, include: string[], extra: object = {}) => ({
+  test: { name, include, environment: "node", ...extra },
+});
 
 export default defineConfig({
   test: {
     projects: [
-      suite("unit", ["{crds,operator,k3s,charts}/**/*.test.ts", "runtimes/**/*.test.ts", "test/tidy/**/*.test.ts"], { testTimeout: 20_000 }),
-      suite("integration", ["test/integration/**/*.test.ts"], { testTimeout: 60_000, hookTimeout: 600_000, fileParallelism: false }),
+      suite(
+        "unit",
+        ["{crds,operator,k3s}/src/**/*.test.ts", "runtimes/**/*.test.ts", "test/{suites,venues,oracle,bench}/**/*.test.ts"],
+        {
+          testTimeout: 20_000,
+        },
+      ),
+      suite("tidy", ["test/tidy/**/*.test.ts"]),
+      suite("integration", ["test/integration/**/*.test.ts"], {
+        testTimeout: 60_000,
+        hookTimeout: 600_000,
+        fileParallelism: false,
+      }),
       suite("e2e", ["test/e2e/**/*.test.ts"], { testTimeout: 180_000, hookTimeout: 1_200_000, fileParallelism: false }),
       suite("kills", ["test/kills/**/*.test.ts"], { testTimeout: 1_800_000, hookTimeout: 1_200_000, fileParallelism: false }),
     ],

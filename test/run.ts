@@ -1,0 +1,113 @@
+// `npm test [unit|integration|e2e|kills]`: runs the suites and ends with one line `N passed, N failed, N skipped`.
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { type TestCounts, addCounts, countsOf, noTests, skipsWithoutPermission, type VitestReport } from "./suites/counts.ts";
+import { permittedSkips } from "./suites/permitted-skips.ts";
+
+const root = path.resolve(import.meta.dirname, "..");
+const suites = ["unit", "integration", "e2e", "kills"] as const;
+type Suite = (typeof suites)[number];
+/** What `npm test` runs: the kills suite runs its short form as part of it (BELLWETHER_KILLS decides how many). */
+const everything: readonly Suite[] = ["unit", "integration", "e2e", "kills"];
+
+const help = `npm test [-- SUITE ...] [--filter TEXT] [--strict-skips]
+
+Suites: ${suites.join(", ")} (all when none is named). The end-to-end suites start a real cluster, which needs root and Go;
+without them they are skipped, with the reason, and counted as skipped.
+
+  --filter TEXT    only test files whose path contains TEXT
+  --strict-skips   exit 1 when an end-to-end test was skipped that test/suites/permitted-skips.ts does not list
+
+Examples:
+  npm test
+  npm run test:unit -- --filter runtimes/trading
+`;
+
+interface SuiteResult {
+  readonly suite: Suite;
+  readonly counts: TestCounts;
+  readonly seconds: number;
+  readonly crashed: boolean;
+  readonly illegalSkips: readonly string[];
+}
+
+function vitest(suite: Suite, reportFile: string, filter: string | undefined): Promise<number> {
+  const args = [
+    "run",
+    "--project",
+    suite,
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${reportFile}`,
+    "--passWithNoTests",
+  ];
+  if (filter) args.push(filter);
+  return new Promise((resolve, reject) => {
+    const child = spawn("vitest", args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+    child.on("error", reject);
+    child.on("close", (code) => resolve(code ?? 1));
+  });
+}
+
+async function runSuite(suite: Suite, filter: string | undefined): Promise<SuiteResult> {
+  console.log(`\n── ${suite} ──`);
+  const directory = mkdtempSync(path.join(tmpdir(), "bw-test-"));
+  const reportFile = path.join(directory, "report.json");
+  const startedAt = performance.now();
+  try {
+    const code = await vitest(suite, reportFile, filter);
+    const report = readReport(reportFile);
+    const counts = report ? countsOf(report) : noTests;
+    const illegalSkips = report && suite !== "unit" ? skipsWithoutPermission(report, permittedSkips) : [];
+    // A file that fails to load fails no test: it must not look like a pass.
+    const crashed = !report || (code !== 0 && counts.failed === 0);
+    return { suite, counts, crashed, illegalSkips, seconds: (performance.now() - startedAt) / 1000 };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function readReport(file: string): VitestReport | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as VitestReport;
+  } catch (error) {
+    console.error(`vitest left no report: ${String(error)}`);
+    return undefined;
+  }
+}
+
+function summarise(results: readonly SuiteResult[], strict: boolean): number {
+  console.log("\nsuite         passed  failed  skipped   seconds");
+  for (const { suite, counts, seconds, crashed } of results) {
+    const figures = [counts.passed, counts.failed, counts.skipped].map((count) => String(count).padStart(8)).join("");
+    console.log(`${suite.padEnd(12)}${figures}${seconds.toFixed(0).padStart(10)}${crashed ? "   a test file did not load" : ""}`);
+  }
+  const illegal = results.flatMap((result) => result.illegalSkips);
+  if (strict) for (const name of illegal) console.log(`skipped without permission: ${name}`);
+  const total = results.map((result) => result.counts).reduce(addCounts, noTests);
+  const crashes = results.filter((result) => result.crashed).length;
+  const refused = strict ? illegal.length : 0;
+  console.log(`${total.passed} passed, ${total.failed + crashes} failed, ${total.skipped} skipped`);
+  return total.failed + crashes + refused === 0 ? 0 : 1;
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { filter: { type: "string" }, "strict-skips": { type: "boolean" }, help: { type: "boolean", short: "h" } },
+});
+if (values.help) {
+  console.log(help);
+  process.exit(0);
+}
+const unknown = positionals.filter((name) => !(suites as readonly string[]).includes(name));
+if (unknown.length > 0) {
+  console.error(`no suite '${unknown.join("', '")}': choose from ${suites.join(", ")}`);
+  process.exit(2);
+}
+const chosen = positionals.length > 0 ? (positionals as Suite[]) : everything;
+const results: SuiteResult[] = [];
+for (const suite of chosen) results.push(await runSuite(suite, values.filter));
+process.exit(summarise(results, values["strict-skips"] ?? false));
