@@ -1,0 +1,33 @@
+/** Every error code of risk, with what it means and what to do; the wire's closed set. A test holds the list against the documentation. */
+export const riskErrors = {
+  JOURNAL_UNAVAILABLE: "Postgres does not answer: nothing is judged or sent. Retry with the same bytes; risk resumes by itself.",
+  EPOCH_LOST: "Another risk process writes for this policy now; this one has stopped writing and ends.",
+  MIGRATION_CHANGED:
+    "A migration that was applied differs from the one in this image: the image does not belong to this database.",
+  NOT_REGISTERED: "The strategy is not known to this policy's risk yet; the operator registers it. Retry.",
+  NOT_THIS_STRATEGY: "The caller's ServiceAccount is not the one registered for this strategy: it may not speak for it.",
+  ALREADY_DECIDED:
+    "A decision at or after this time is stored with other content: a decided bar is never decided again. Read the snapshot and go on.",
+  RUN_MISMATCH: "The decision names another run or market set than the registered one. Read the snapshot.",
+  ACCOUNT_UNKNOWN: "The policy has no broker for this account.",
+  ACCOUNT_CHANGED: "A strategy cannot move to another account while it holds capital in the present one.",
+  VENUE_UNREACHABLE: "The account's broker does not answer: try again.",
+  POLICY_UNKNOWN: "The RiskPolicy has not been read from the API server yet.",
+  INVARIANT_BROKEN: "The journal contradicts itself; the process ends rather than trade on it.",
+} as const;
+
+export type RiskErrorCode = keyof typeof riskErrors;
+
+/** HTTP status of each code that reaches a caller. */
+export const riskStatus: Readonly<Partial<Record<RiskErrorCode, number>>> = {
+  JOURNAL_UNAVAILABLE: 503,
+  EPOCH_LOST: 503,
+  NOT_REGISTERED: 404,
+  NOT_THIS_STRATEGY: 403,
+  ALREADY_DECIDED: 409,
+  RUN_MISMATCH: 409,
+  ACCOUNT_UNKNOWN: 422,
+  ACCOUNT_CHANGED: 409,
+  VENUE_UNREACHABLE: 503,
+  POLICY_UNKNOWN: 503,
+};
