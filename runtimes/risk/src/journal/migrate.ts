@@ -15,7 +15,9 @@ const migrationLock = 7_240_311_001n;
 export async function migrate(database: Database, list: readonly Migration[] = migrations): Promise<readonly string[]> {
   return database.transaction(async (transaction) => {
     await transaction.query("select pg_advisory_xact_lock($1)", [migrationLock]);
-    await transaction.query("create schema if not exists risk");
+    // "if not exists" asks for the right to create schemas even when there is nothing to create; the chart makes it for us.
+    const [schema] = await transaction.query("select 1 from pg_namespace where nspname = 'risk'");
+    if (!schema) await transaction.query("create schema risk");
     await transaction.query(
       "create table if not exists risk.migrations (version int primary key, name text not null, sha256 text not null, applied_at timestamptz not null default now())",
     );
