@@ -22,6 +22,7 @@ export default defineConfig({
         fileParallelism: false,
       }),
       suite("e2e", ["test/e2e/**/*.test.ts"], { testTimeout: 180_000, hookTimeout: 1_200_000, fileParallelism: false }),
+      suite("down", ["test/down/**/*.test.ts"], { testTimeout: 180_000 }),
       suite("kills", ["test/kills/**/*.test.ts"], { testTimeout: 1_800_000, hookTimeout: 1_200_000, fileParallelism: false }),
     ],
   },

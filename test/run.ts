@@ -1,22 +1,24 @@
-// `npm test [unit|integration|e2e|kills]`: runs the suites and ends with one line `N passed, N failed, N skipped`.
+// `npm test [SUITE ...]`: runs the suites and ends with one line `N passed, N failed, N skipped`.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { type TestCounts, addCounts, countsOf, noTests, skipsWithoutPermission, type VitestReport } from "./suites/counts.ts";
+import { skipReason } from "./cluster/prerequisites.ts";
 import { permittedSkips } from "./suites/permitted-skips.ts";
 
 const root = path.resolve(import.meta.dirname, "..");
-const suites = ["unit", "integration", "e2e", "kills"] as const;
+/** In the order they run. `e2e` and `kills` share one cluster, `down` takes it down and compares the machine with what it was before. */
+const suites = ["unit", "integration", "e2e", "kills", "down"] as const;
 type Suite = (typeof suites)[number];
-/** What `npm test` runs: the kills suite runs its short form as part of it (BELLWETHER_KILLS decides how many). */
-const everything: readonly Suite[] = ["unit", "integration", "e2e", "kills"];
+const clusterSuites: ReadonlySet<Suite> = new Set<Suite>(["e2e", "kills", "down"]);
 
 const help = `npm test [-- SUITE ...] [--filter TEXT] [--strict-skips]
 
-Suites: ${suites.join(", ")} (all when none is named). The end-to-end suites start a real cluster, which needs root and Go;
-without them they are skipped, with the reason, and counted as skipped.
+Suites: ${suites.join(", ")} (all when none is named). The last three run on a real cluster made from source, which needs
+root and Go; without them they are skipped, with the reason, and counted as skipped. A running instance of `npm run up` is
+stopped first: one machine carries one.
 
   --filter TEXT    only test files whose path contains TEXT
   --strict-skips   exit 1 when an end-to-end test was skipped that test/suites/permitted-skips.ts does not list
@@ -47,6 +49,21 @@ function vitest(suite: Suite, reportFile: string, filter: string | undefined): P
   if (filter) args.push(filter);
   return new Promise((resolve, reject) => {
     const child = spawn("vitest", args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+    child.on("error", reject);
+    child.on("close", (code) => resolve(code ?? 1));
+  });
+}
+
+/** Stops a running instance of ours and makes a fresh one, whose state before is recorded for the suite `down`. */
+async function makeCluster(): Promise<boolean> {
+  console.log("\n── cluster ── a running source instance of ours is stopped first, then one is made for the tests");
+  if ((await node("k3s/src/down.ts", "--quiet-when-absent")) !== 0) return false;
+  return (await node("k3s/src/up.ts", "--cluster", "source")) === 0;
+}
+
+function node(script: string, ...args: string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn("node", ["--disable-warning=ExperimentalWarning", script, ...args], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
     child.on("error", reject);
     child.on("close", (code) => resolve(code ?? 1));
   });
@@ -107,7 +124,16 @@ if (unknown.length > 0) {
   console.error(`no suite '${unknown.join("', '")}': choose from ${suites.join(", ")}`);
   process.exit(2);
 }
-const chosen = positionals.length > 0 ? (positionals as Suite[]) : everything;
+const chosen = positionals.length > 0 ? suites.filter((suite) => positionals.includes(suite)) : suites;
 const results: SuiteResult[] = [];
-for (const suite of chosen) results.push(await runSuite(suite, values.filter));
+for (const suite of chosen.filter((name) => !clusterSuites.has(name))) results.push(await runSuite(suite, values.filter));
+const onCluster = chosen.filter((name) => clusterSuites.has(name));
+if (onCluster.length > 0) {
+  if (skipReason) console.log(`\nThe suites ${onCluster.join(", ")} are skipped: ${skipReason}.`);
+  const made = skipReason !== undefined || (await makeCluster());
+  if (!made) console.error("the cluster did not come up: see above; its suites will fail");
+  // Also after a failure the machine is left as it was found.
+  const withDown = onCluster.includes("down") || skipReason ? onCluster : [...onCluster, "down" as const];
+  for (const suite of withDown) results.push(await runSuite(suite, suite === "down" ? undefined : values.filter));
+}
 process.exit(summarise(results, values["strict-skips"] ?? false));
