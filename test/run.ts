@@ -17,7 +17,7 @@ const clusterSuites: ReadonlySet<Suite> = new Set<Suite>(["e2e", "kills", "down"
 const help = `npm test [-- SUITE ...] [--filter TEXT] [--strict-skips]
 
 Suites: ${suites.join(", ")} (all when none is named). The last three run on a real cluster made from source, which needs
-root and Go; without them they are skipped, with the reason, and counted as skipped. A running instance of `npm run up` is
+root and Go; without them they are skipped, with the reason, and counted as skipped. A running instance of npm run up is
 stopped first: one machine carries one.
 
   --filter TEXT    only test files whose path contains TEXT
@@ -63,7 +63,10 @@ async function makeCluster(): Promise<boolean> {
 
 function node(script: string, ...args: string[]): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn("node", ["--disable-warning=ExperimentalWarning", script, ...args], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+    const child = spawn("node", ["--disable-warning=ExperimentalWarning", script, ...args], {
+      cwd: root,
+      stdio: ["ignore", "inherit", "inherit"],
+    });
     child.on("error", reject);
     child.on("close", (code) => resolve(code ?? 1));
   });
