@@ -109,7 +109,7 @@ export interface ProgramRejection {
   readonly message: string;
 }
 
-export interface ProgramContext<Parameters extends ProgramParameters = ProgramParameters> {
+export interface ProgramContext<Parameters = ProgramParameters> {
   readonly market: string;
   readonly timeframe: string;
   /** Market time of this decision: the close of the bar decided on. */
@@ -144,7 +144,7 @@ export interface ProgramContext<Parameters extends ProgramParameters = ProgramPa
  * A program as the engine and the agent run it. Callbacks of one decision come in this order: every `onFill` since the
  * last decision, every `onReject`, then `onBar`; what they ask for together is one decision.
  */
-export interface EngineProgram<Parameters extends ProgramParameters = ProgramParameters> {
+export interface EngineProgram<Parameters = ProgramParameters> {
   /** Called once per closed bar and market. A returned promise is awaited; returning nothing keeps the run synchronous and fast. */
   onBar(context: ProgramContext<Parameters>): void | Promise<void>;
   onFill?(context: ProgramContext<Parameters>, fill: ProgramFill): void | Promise<void>;
