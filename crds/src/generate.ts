@@ -1,4 +1,9 @@
+import { crdYaml } from "./generate/crd.ts";
+import { KINDS } from "./kinds.ts";
+
 /** Every generated file of the repository: path from its root → content. `npm run generate` writes them, `npm run check` compares. */
 export async function generateAll(): Promise<Map<string, string>> {
-  return new Map();
+  const files = new Map<string, string>();
+  for (const kind of KINDS) files.set(`crds/generated/${kind.names.plural}.yaml`, crdYaml(kind));
+  return files;
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { describeWithControlPlane } from "./control-plane.ts";
 
-await describeWithControlPlane("a control plane of our own", { crds: false, controllers: true }, (plane) => {
+await describeWithControlPlane("a control plane of our own", { controllers: true }, (plane) => {
   test("takes the administrator by client certificate", async () => {
     const { stdout } = await plane().kubectl(["auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"]);
     expect(stdout).toBe("admin");

@@ -11,7 +11,10 @@ export interface Rule<Value> {
   readonly cel: string;
   /** What is wanted, with the allowed range: "must be between 1 and 16". */
   readonly message: string;
-  /** CEL text for the refused value, appended as "; got …". Leave out for objects, where the message must speak for itself. */
+  /**
+   * CEL text for the refused value, appended as "; got …". Leave out for objects, where the message must speak for itself, and for numbers:
+   * the API server shows those, and the text of a number has no bound in its reckoning of costs.
+   */
   readonly got?: string;
   /** The member to blame, such as "cron". The rule then stands on the object, the error at the member. */
   readonly member?: string;
@@ -37,7 +40,12 @@ export const isPaired = (check: object): boolean => pairedChecks.has(check);
 export const celText = (text: string): string => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
 
 /** `self.matches(…)` for a pattern that means the same in JavaScript and RE2. */
-export const celMatches = (pattern: RegExp, value = "self"): string => `${value}.matches(r'${pattern.source}')`;
+export function celMatches(pattern: RegExp, value = "self"): string {
+  // A raw CEL string cannot hold its own quote, and RE2 has no look-around or back-references: neither may slip through.
+  if (/'|\(\?[=!<]|\\[1-9]/.test(pattern.source) || pattern.flags !== "")
+    throw new Error(`no pattern for CEL: ${String(pattern)}`);
+  return `${value}.matches(r'${pattern.source}')`;
+}
 
 function validationsOf(schema: z.ZodType): KubernetesValidation[] {
   const known = schema.meta()?.[VALIDATIONS];
@@ -63,7 +71,7 @@ export function withKeywords<Schema extends z.ZodType>(
 /** Adds the rule to the schema: refinement and CEL together. */
 export function withRule<Schema extends z.ZodType>(schema: Schema, rule: Rule<z.output<Schema>>): Schema {
   const refined = schema.refine(rule.check, {
-    error: (issue) => (rule.got === undefined ? rule.message : `${rule.message}; got ${String(issue.input)}`),
+    error: ({ input }) => (typeof input === "object" ? rule.message : `${rule.message}; got ${JSON.stringify(input)}`),
     ...(rule.member === undefined ? {} : { path: [rule.member] }),
   });
   markLastCheck(refined);

@@ -23,7 +23,6 @@ export const wholeNumber = (minimum: number, maximum: number): z.ZodInt =>
     check: (value) => value >= minimum && value <= maximum,
     cel: `self >= ${minimum} && self <= ${maximum}`,
     message: `must be a whole number between ${minimum} and ${maximum}`,
-    got: "string(self)",
   });
 
 const decimalPattern = /^-?\d{1,24}(\.\d{1,18})?$/;
