@@ -6,7 +6,10 @@ export const decimalString = z
   .max(44)
   .regex(/^-?\d{1,24}(\.\d{1,18})?$/, "must be a decimal number such as 0.25, without exponent and with at most 18 decimals");
 
-export const positiveDecimalString = decimalString.refine((text) => /[1-9]/.test(text) && !text.startsWith("-"), "must be greater than 0");
+export const positiveDecimalString = decimalString.refine(
+  (text) => /[1-9]/.test(text) && !text.startsWith("-"),
+  "must be greater than 0",
+);
 
 /** Epoch milliseconds. */
 export const instantMs = z.int().nonnegative();

@@ -79,5 +79,9 @@ export const intentResult = z.strictObject({
   quantity: decimalString.optional(),
 });
 
-export const decisionReply = z.strictObject({ decisionTime: instantMs, stored: z.enum(["new", "repeated"]), results: z.array(intentResult).max(300) });
+export const decisionReply = z.strictObject({
+  decisionTime: instantMs,
+  stored: z.enum(["new", "repeated"]),
+  results: z.array(intentResult).max(300),
+});
 export type DecisionReply = z.infer<typeof decisionReply>;

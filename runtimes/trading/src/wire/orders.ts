@@ -6,9 +6,25 @@ import { side, timeInForce } from "./intents.ts";
  * The states of a submission. `Approved` (risk committed it) → `AboutToSend` (broker fsynced it) → `Unknown` | `Working` →
  * terminal `Filled` | `Cancelled` | `Expired` | `Rejected` | `NotSent`. Partial fills show in `filledQuantity`.
  */
-export const orderState = z.enum(["Approved", "AboutToSend", "Unknown", "Working", "Filled", "Cancelled", "Expired", "Rejected", "NotSent"]);
+export const orderState = z.enum([
+  "Approved",
+  "AboutToSend",
+  "Unknown",
+  "Working",
+  "Filled",
+  "Cancelled",
+  "Expired",
+  "Rejected",
+  "NotSent",
+]);
 export type OrderState = z.infer<typeof orderState>;
-export const terminalOrderStates: ReadonlySet<OrderState> = new Set<OrderState>(["Filled", "Cancelled", "Expired", "Rejected", "NotSent"]);
+export const terminalOrderStates: ReadonlySet<OrderState> = new Set<OrderState>([
+  "Filled",
+  "Cancelled",
+  "Expired",
+  "Rejected",
+  "NotSent",
+]);
 
 /** What an approval is bound to: the order in its final form. Serialised by `canonicalOrder` (trading/src/orders/canonical.ts), never by JSON.stringify of this. */
 export const finalOrder = z.strictObject({

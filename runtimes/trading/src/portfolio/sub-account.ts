@@ -1,0 +1,102 @@
+import { add, maximum, multiply, multiplyDivide, negate, subtract, ZERO, type Decimal } from "../decimal.ts";
+import type { FillEntry, JournalEntry, TransferEntry } from "./entries.ts";
+
+/** What is held of one market's base asset and what it cost, fees excluded. */
+export interface Position {
+  readonly market: string;
+  readonly base: string;
+  readonly quote: string;
+  readonly quantity: Decimal;
+  /** Exact total paid for what is held; average price = cost / quantity. */
+  readonly cost: Decimal;
+  /** Proceeds − cost of everything sold, fees excluded. */
+  readonly realizedPnl: Decimal;
+  /** Fees in the quote asset; fees in the base asset valued at their fill's price. */
+  readonly fees: Decimal;
+}
+
+/**
+ * A sub-account: the fold of its journal entries. Exact: for every asset
+ * transfers + bought − sold − fees = balance, to the last digit, whatever the order of fills and fees.
+ */
+export interface SubAccount {
+  /** Per asset; negative never occurs when the venue and the sizing do their work. */
+  readonly balances: Readonly<Record<string, Decimal>>;
+  /** Sum of transfers per asset. */
+  readonly transfers: Readonly<Record<string, Decimal>>;
+  readonly positions: Readonly<Record<string, Position>>;
+}
+
+export const EMPTY_SUB_ACCOUNT: SubAccount = Object.freeze({ balances: {}, transfers: {}, positions: {} });
+
+/** The sub-account after one more entry. */
+export function applyEntry(account: SubAccount, entry: JournalEntry): SubAccount {
+  return entry.kind === "transfer" ? applyTransfer(account, entry) : applyFill(account, entry);
+}
+
+/** The sub-account that a journal leads to, from nothing. */
+export function foldEntries(entries: Iterable<JournalEntry>): SubAccount {
+  let account = EMPTY_SUB_ACCOUNT;
+  for (const entry of entries) account = applyEntry(account, entry);
+  return account;
+}
+
+function applyTransfer(account: SubAccount, { asset, amount }: TransferEntry): SubAccount {
+  return {
+    ...account,
+    balances: plus(account.balances, asset, amount),
+    transfers: plus(account.transfers, asset, amount),
+  };
+}
+
+function applyFill(account: SubAccount, fill: FillEntry): SubAccount {
+  const notional = multiply(fill.quantity, fill.price, fill.side === "buy" ? "up" : "down");
+  const bought = fill.side === "buy";
+  let balances = plus(account.balances, fill.base, bought ? fill.quantity : negate(fill.quantity));
+  balances = plus(balances, fill.quote, bought ? negate(notional) : notional);
+  balances = plus(balances, fill.feeAsset, negate(fill.fee));
+  const held = account.positions[fill.market] ?? emptyPosition(fill);
+  const traded = bought ? increase(held, fill.quantity, notional) : decrease(held, fill.quantity, notional);
+  return { ...account, balances, positions: { ...account.positions, [fill.market]: chargeFee(traded, fill) } };
+}
+
+function plus(amounts: Readonly<Record<string, Decimal>>, asset: string, amount: Decimal): Readonly<Record<string, Decimal>> {
+  return { ...amounts, [asset]: add(amounts[asset] ?? ZERO, amount) };
+}
+
+function emptyPosition({ market, base, quote }: FillEntry): Position {
+  return { market, base, quote, quantity: ZERO, cost: ZERO, realizedPnl: ZERO, fees: ZERO };
+}
+
+function increase(position: Position, quantity: Decimal, cost: Decimal): Position {
+  return { ...position, quantity: add(position.quantity, quantity), cost: add(position.cost, cost) };
+}
+
+/**
+ * Takes `quantity` out at average cost. What sells more than was bought (an asset that came by transfer) has no cost:
+ * the position stays at zero, the proceeds are all gain.
+ */
+function decrease(position: Position, quantity: Decimal, proceeds: Decimal): Position {
+  const sold = costOf(position, quantity);
+  return {
+    ...position,
+    quantity: maximum(subtract(position.quantity, quantity), ZERO),
+    cost: subtract(position.cost, sold),
+    realizedPnl: add(position.realizedPnl, subtract(proceeds, sold)),
+  };
+}
+
+function costOf({ quantity: held, cost }: Position, quantity: Decimal): Decimal {
+  if (quantity >= held) return cost;
+  return multiplyDivide(cost, quantity, { divisor: held, rounding: "down" });
+}
+
+/** A fee in the base asset is a disposal at the fill's price, whose proceeds pay the fee: P&L stays exact. */
+function chargeFee(position: Position, fill: FillEntry): Position {
+  if (fill.fee === 0n) return position;
+  if (fill.feeAsset === fill.quote) return { ...position, fees: add(position.fees, fill.fee) };
+  if (fill.feeAsset !== fill.base) return position;
+  const value = multiply(fill.fee, fill.price, "up");
+  const without = decrease(position, fill.fee, value);
+  return { ...without, fees: add(without.fees, value) };
+}
