@@ -1,0 +1,83 @@
+import { type FileHandle, open, readFile } from "node:fs/promises";
+import { CodedError, messageOf } from "@bellwether/service-kit";
+import type { BrokerErrorCode } from "../errors.ts";
+import type { FailPoints } from "../fail-points.ts";
+import { syncDirectory } from "./directory.ts";
+import { decodeFrames, encodeFrame } from "./frames.ts";
+
+/**
+ * An append-only file of checked records. `append` returns when the record is on the disk (fdatasync), in order of the calls.
+ *
+ * After a failed write nothing is known about the end of the file, so that the log takes no more: the process has to be restarted, which reads it afresh.
+ */
+export class FramedLog {
+  readonly #file: FileHandle;
+  readonly #path: string;
+  readonly #failPoints: FailPoints;
+  #tail: Promise<void> = Promise.resolve();
+  #broken: unknown;
+  #bytes = 0;
+
+  private constructor(file: FileHandle, path: string, failPoints: FailPoints) {
+    this.#file = file;
+    this.#path = path;
+    this.#failPoints = failPoints;
+  }
+
+  /** Creates a new, empty log. An existing file of that name is an error: a log has one writer in its life. */
+  static async create(path: string, failPoints: FailPoints): Promise<FramedLog> {
+    const file = await open(path, "wx", 0o600);
+    await file.datasync();
+    await syncDirectory(path);
+    return new FramedLog(file, path, failPoints);
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** @throws CodedError LOG_UNWRITABLE; the record may or may not be on the disk then */
+  append(payload: string): Promise<void> {
+    const done = this.#tail.then(() => this.#write(encodeFrame(payload)));
+    this.#tail = done.catch(() => undefined);
+    return done;
+  }
+
+  async close(): Promise<void> {
+    await this.#tail;
+    await this.#file.close();
+  }
+
+  async #write(frame: Buffer): Promise<void> {
+    if (this.#broken !== undefined) throw this.#unwritable(this.#broken);
+    this.#failPoints.pass("append-begins");
+    try {
+      await this.#file.appendFile(frame);
+      await this.#file.datasync();
+    } catch (error) {
+      this.#broken = error;
+      throw this.#unwritable(error);
+    }
+    this.#bytes += frame.length;
+    this.#failPoints.pass("append-synced");
+  }
+
+  #unwritable(cause: unknown): CodedError<BrokerErrorCode> {
+    return new CodedError<BrokerErrorCode>("LOG_UNWRITABLE", `${this.#path} does not take writes: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+}
+
+/**
+ * All records of a log that nobody writes any more; an unfinished one at the end is left out.
+ *
+ * @throws CodedError LOG_CORRUPT
+ */
+export async function readFramedLog(path: string): Promise<readonly string[]> {
+  const { payloads, damagedAt } = decodeFrames(await readFile(path));
+  if (damagedAt === undefined) return payloads;
+  throw new CodedError<BrokerErrorCode>("LOG_CORRUPT", `${path} is damaged at byte ${damagedAt}`, {
+    context: { path, damagedAt },
+  });
+}

@@ -1,0 +1,477 @@
+import { CodedError, type Logger } from "@bellwether/service-kit";
+import {
+  type FinalOrder,
+  type OrderState,
+  type WireFill,
+  add,
+  formatDecimal,
+  parseCanonicalOrder,
+  parseDecimal,
+  terminalOrderStates,
+  transition,
+} from "@bellwether/trading";
+import type { SendRecord } from "../durable/send-log.ts";
+import type { BrokerErrorCode } from "../errors.ts";
+import type { FailPoints } from "../fail-points.ts";
+import type { VenueOrder, VenueTrade } from "../venues/venue.ts";
+import type { Database, Transaction } from "./database.ts";
+import { type CancelLegs, type OrderRow, type StoredOrder, orderColumns, storedOrder } from "./stored-order.ts";
+
+export interface JournalOptions {
+  readonly database: Database;
+  readonly accountUid: string;
+  /** `accounts[].name`, as it stands in orders and fills. */
+  readonly account: string;
+  readonly failPoints: FailPoints;
+  readonly log: Logger;
+  /** Another process has taken over: this one has to end. */
+  onFenced(): void;
+}
+
+export interface AboutToSend {
+  readonly order: FinalOrder;
+  readonly body: string;
+  readonly nonce: string;
+  readonly keyId: string;
+  readonly riskEpoch: number;
+  readonly atMs: number;
+  /** Counts against the daily cap; "0" for what shrinks a position. */
+  readonly notional: string;
+  readonly dailyCap?: { readonly sinceMs: number; readonly maximum: string };
+}
+
+/** What changed, to be told to whoever listens: only after the commit. */
+export interface Change {
+  readonly order: StoredOrder;
+  readonly fills: readonly WireFill[];
+}
+
+/**
+ * The broker's memory in Postgres: orders, fills, epochs. Every write is one transaction that first holds the writer epoch, so that a
+ * superseded process writes nothing.
+ */
+export class Journal {
+  readonly #options: JournalOptions;
+  #writerEpoch = 0;
+
+  constructor(options: JournalOptions) {
+    this.#options = options;
+  }
+
+  get writerEpoch(): number {
+    return this.#writerEpoch;
+  }
+
+  /**
+   * Makes this process the only writer of the account: one above every epoch ever issued, `floor` (what the send log remembers) included.
+   * Waits for write transactions of the holder before to end.
+   */
+  async takeWriterEpoch(holder: string, floor: number): Promise<number> {
+    this.#writerEpoch = await this.#options.database.transaction(async (transaction) => {
+      const [row] = await transaction.query<{ epoch: string }>(
+        `insert into broker.writer_epochs (scope, epoch, holder) values ($1, $3::bigint + 1, $2)
+         on conflict (scope) do update set epoch = greatest(broker.writer_epochs.epoch, $3::bigint) + 1, holder = excluded.holder, taken_at = now()
+         returning epoch`,
+        [this.#options.accountUid, holder, floor],
+      );
+      if (!row) throw broken("taking the writer epoch returned no row");
+      return Number(row.epoch);
+    });
+    return this.#writerEpoch;
+  }
+
+  async order(clientOrderId: string): Promise<StoredOrder | undefined> {
+    const rows = await this.#options.database.query<OrderRow>(
+      `select ${orderColumns} from broker.orders where client_order_id = $1 and account_uid = $2`,
+      [clientOrderId, this.#options.accountUid],
+    );
+    return rows[0] && storedOrder(rows[0]);
+  }
+
+  /** Orders that something may still happen to at the venue, oldest first. */
+  async trackedOrders(): Promise<readonly StoredOrder[]> {
+    const rows = await this.#options.database.query<OrderRow>(
+      `select ${orderColumns} from broker.orders
+       where account_uid = $1 and (state in ('AboutToSend', 'Unknown', 'Working') or protective_legs <> '{}') order by revision limit 10000`,
+      [this.#options.accountUid],
+    );
+    return rows.map(storedOrder);
+  }
+
+  /** Which of these ids have no row of this account. */
+  async missing(clientOrderIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows = await this.#options.database.query<{ client_order_id: string }>(
+      "select client_order_id from broker.orders where account_uid = $1 and client_order_id = any($2)",
+      [this.#options.accountUid, clientOrderIds],
+    );
+    const known = new Set(rows.map((row) => row.client_order_id));
+    return new Set(clientOrderIds.filter((id) => !known.has(id)));
+  }
+
+  /** The public key of an approval, or undefined when this policy's risk has not published it under this epoch. */
+  async riskKey(keyId: string, policyUid: string): Promise<{ publicKey: string; epoch: number } | undefined> {
+    const [row] = await this.#options.database.query<{ public_key: string; epoch: string }>(
+      "select public_key, epoch from risk.public_keys where key_id = $1 and policy_uid = $2",
+      [keyId, policyUid],
+    );
+    return row && { publicKey: row.public_key, epoch: Number(row.epoch) };
+  }
+
+  async highestRiskEpoch(): Promise<number> {
+    const [row] = await this.#options.database.query<{ epoch: string }>(
+      "select epoch from broker.highest_risk_epoch where account_uid = $1",
+      [this.#options.accountUid],
+    );
+    return row ? Number(row.epoch) : 0;
+  }
+
+  /** @throws CodedError EPOCH_STALE when a higher epoch has been seen */
+  async noteRiskEpoch(epoch: number): Promise<void> {
+    await this.#write((transaction) => this.#requireRiskEpoch(transaction, epoch));
+  }
+
+  /**
+   * The order's first row, state AboutToSend; or the row that is there already, which means that nothing may be sent.
+   *
+   * @throws CodedError EPOCH_STALE, NONCE_REUSED, INTENT_ALREADY_PLACED, HARD_CAP_DAILY_NOTIONAL: nothing is recorded then
+   */
+  async aboutToSend(request: AboutToSend): Promise<{ readonly order: StoredOrder; readonly created: boolean }> {
+    const { accountUid } = this.#options;
+    const { order } = request;
+    return this.#write(async (transaction) => {
+      const existing = await this.#row(transaction, order.clientOrderId);
+      if (existing) return { order: existing, created: false };
+      await this.#requireRiskEpoch(transaction, request.riskEpoch);
+      await this.#requireFresh(transaction, request);
+      await this.#requireDailyRoom(transaction, request);
+      const [row] = await transaction.query<OrderRow>(
+        `insert into broker.orders (client_order_id, account_uid, intent_id, attempt, body, state, notional, risk_epoch, writer_epoch, about_to_send_at_ms)
+         values ($1, $2, $3, $4, $5, 'AboutToSend', $6, $7, $8, $9) returning ${orderColumns}`,
+        [
+          order.clientOrderId,
+          accountUid,
+          order.intentId,
+          order.attempt,
+          request.body,
+          request.notional,
+          request.riskEpoch,
+          this.#writerEpoch,
+          request.atMs,
+        ],
+      );
+      await transaction.query("insert into broker.nonces (account_uid, nonce, client_order_id, key_id) values ($1, $2, $3, $4)", [
+        accountUid,
+        request.nonce,
+        order.clientOrderId,
+        request.keyId,
+      ]);
+      return { order: storedOrder(required(row)), created: true };
+    });
+  }
+
+  /** Records that an order was never sent and never will be; a known order is left as it is. */
+  async tombstone(body: string, riskEpoch: number): Promise<{ readonly order: StoredOrder; readonly created: boolean }> {
+    const order = parseCanonicalOrder(body);
+    return this.#write(async (transaction) => {
+      await this.#requireRiskEpoch(transaction, riskEpoch);
+      const existing = await this.#row(transaction, order.clientOrderId);
+      if (existing) return { order: existing, created: false };
+      const created = await this.#insertUnsent(transaction, { body, riskEpoch, reason: "voided by risk before it was seen" });
+      return { order: created, created: true };
+    });
+  }
+
+  /**
+   * Brings in what the send log knows and Postgres does not (it came back from an older copy): a sent order as Unknown, to be resolved by
+   * what the venue says, a void as NotSent.
+   */
+  async importSent(record: SendRecord): Promise<void> {
+    await this.#write(async (transaction) => {
+      const order = parseCanonicalOrder(record.order);
+      if (await this.#row(transaction, order.clientOrderId)) return;
+      if (record.kind === "void") {
+        await this.#insertUnsent(transaction, {
+          body: record.order,
+          riskEpoch: record.riskEpoch,
+          reason: "voided by risk; restored from the send log",
+        });
+        return;
+      }
+      await transaction.query(
+        `insert into broker.orders (client_order_id, account_uid, intent_id, attempt, body, state, reason, risk_epoch, writer_epoch, about_to_send_at_ms)
+         values ($1, $2, $3, $4, $5, 'Unknown', 'restored from the send log', $6, $7, $8)`,
+        [
+          order.clientOrderId,
+          this.#options.accountUid,
+          order.intentId,
+          order.attempt,
+          record.order,
+          record.riskEpoch,
+          this.#writerEpoch,
+          record.aboutToSendAtMs,
+        ],
+      );
+    });
+  }
+
+  /** AboutToSend → Unknown; any other state is left alone. */
+  async markUnknown(clientOrderId: string, reason: string): Promise<Change> {
+    return this.#change(clientOrderId, (stored) => (stored.state === "AboutToSend" ? { state: "Unknown", reason } : {}));
+  }
+
+  /** Unknown → NotSent: only after the venue has proven that it has no such order. */
+  async markNotSent(clientOrderId: string, reason: string): Promise<Change> {
+    return this.#change(clientOrderId, (stored) => (stored.state === "Unknown" ? { state: "NotSent", reason } : {}));
+  }
+
+  /** The venue's definite refusal of the one request that was sent. */
+  async markRejected(clientOrderId: string, reason: string): Promise<Change> {
+    return this.#change(clientOrderId, (stored) => ({ state: transition(stored.state, "Rejected"), reason }));
+  }
+
+  async requestCancel(clientOrderId: string, legs: CancelLegs): Promise<Change> {
+    return this.#change(clientOrderId, (stored) =>
+      stored.cancelRequested === "all" || stored.cancelRequested === legs ? {} : { cancelRequested: legs },
+    );
+  }
+
+  /**
+   * Takes over what the venue says of an order, with all its executions, in one transaction. A terminal state, or the end of a protective
+   * leg, is recorded only together with the fills that it rests on.
+   *
+   * @throws CodedError VENUE_INCONSISTENT when the venue takes back what it said before
+   */
+  async recordVenueOrder(reported: VenueOrder, trades: readonly VenueTrade[]): Promise<Change> {
+    this.#options.failPoints.pass("before-journal-fill");
+    const change = await this.#write(async (transaction) => {
+      const stored = required(await this.#row(transaction, reported.clientOrderId));
+      const fills = await this.#insertFills(transaction, trades, reported.clientOrderId);
+      const filled = trades
+        .filter((trade) => trade.leg === "entry")
+        .reduce((sum, trade) => add(sum, parseDecimal(trade.quantity)), parseDecimal("0"));
+      const state = stateAfter(stored, reported, formatDecimal(filled));
+      const order = await this.#update(transaction, stored, {
+        state,
+        venueOrderId: reported.venueOrderId,
+        filledQuantity: formatDecimal(filled),
+        protectiveLegs: [...reported.protectiveLegs].sort(),
+        ...(reported.reason === undefined ? {} : { reason: reported.reason }),
+      });
+      return { order, fills };
+    });
+    if (change.fills.length > 0) this.#options.failPoints.pass("after-journal-fill");
+    return change;
+  }
+
+  async #change(clientOrderId: string, decide: (stored: StoredOrder) => OrderUpdate): Promise<Change> {
+    return this.#write(async (transaction) => {
+      const stored = required(await this.#row(transaction, clientOrderId));
+      return { order: await this.#update(transaction, stored, decide(stored)), fills: [] };
+    });
+  }
+
+  async #write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.#options.database.transaction(async (transaction) => {
+      const held = await transaction.query("select 1 from broker.writer_epochs where scope = $1 and epoch = $2 for share", [
+        this.#options.accountUid,
+        this.#writerEpoch,
+      ]);
+      if (held.length === 1) return work(transaction);
+      this.#options.onFenced();
+      const { accountUid } = this.#options;
+      throw new CodedError<BrokerErrorCode>(
+        "WRITER_FENCED",
+        `epoch ${this.#writerEpoch} of account ${accountUid} has been superseded`,
+        {
+          context: { accountUid, epoch: this.#writerEpoch },
+        },
+      );
+    });
+  }
+
+  async #row(transaction: Transaction, clientOrderId: string): Promise<StoredOrder | undefined> {
+    const rows = await transaction.query<OrderRow>(
+      `select ${orderColumns} from broker.orders where client_order_id = $1 and account_uid = $2`,
+      [clientOrderId, this.#options.accountUid],
+    );
+    return rows[0] && storedOrder(rows[0]);
+  }
+
+  async #requireRiskEpoch(transaction: Transaction, epoch: number): Promise<void> {
+    const [row] = await transaction.query<{ epoch: string }>(
+      `insert into broker.highest_risk_epoch (account_uid, epoch) values ($1, $2)
+       on conflict (account_uid) do update set
+         epoch = greatest(broker.highest_risk_epoch.epoch, excluded.epoch),
+         seen_at = case when excluded.epoch > broker.highest_risk_epoch.epoch then now() else broker.highest_risk_epoch.seen_at end
+       returning epoch`,
+      [this.#options.accountUid, epoch],
+    );
+    const highest = Number(required(row).epoch);
+    if (highest <= epoch) return;
+    throw new CodedError<BrokerErrorCode>("EPOCH_STALE", `risk epoch ${epoch} is below ${highest}, which this broker has seen`, {
+      context: { epoch, highest },
+    });
+  }
+
+  async #requireFresh(transaction: Transaction, { nonce, order }: AboutToSend): Promise<void> {
+    const { accountUid } = this.#options;
+    const nonces = await transaction.query("select 1 from broker.nonces where account_uid = $1 and nonce = $2", [
+      accountUid,
+      nonce,
+    ]);
+    if (nonces.length > 0)
+      throw new CodedError<BrokerErrorCode>("NONCE_REUSED", "this approval's nonce was used for another order");
+    const attempts = await transaction.query<{ attempt: number; state: string }>(
+      "select attempt, state from broker.orders where account_uid = $1 and intent_id = $2 and (attempt = $3 or state not in ('NotSent', 'Rejected'))",
+      [accountUid, order.intentId, order.attempt],
+    );
+    const [other] = attempts;
+    if (!other) return;
+    throw new CodedError<BrokerErrorCode>(
+      "INTENT_ALREADY_PLACED",
+      `attempt ${other.attempt} of ${order.intentId} is ${other.state}`,
+      {
+        context: { intentId: order.intentId, attempt: other.attempt, state: other.state },
+      },
+    );
+  }
+
+  async #requireDailyRoom(transaction: Transaction, { notional, dailyCap }: AboutToSend): Promise<void> {
+    if (!dailyCap || notional === "0") return;
+    const [row] = await transaction.query<{ used: string }>(
+      `select trim_scale(coalesce(sum(notional), 0))::text as used from broker.orders
+       where account_uid = $1 and about_to_send_at_ms >= $2 and notional > 0 and state not in ('NotSent', 'Rejected')`,
+      [this.#options.accountUid, dailyCap.sinceMs],
+    );
+    const used = required(row).used;
+    if (add(parseDecimal(used), parseDecimal(notional)) <= parseDecimal(dailyCap.maximum)) return;
+    throw new CodedError<BrokerErrorCode>(
+      "HARD_CAP_DAILY_NOTIONAL",
+      `${used} of ${dailyCap.maximum} are used today, this order is another ${notional}`,
+      { context: { used, notional, maximum: dailyCap.maximum } },
+    );
+  }
+
+  async #insertUnsent(
+    transaction: Transaction,
+    unsent: { body: string; riskEpoch: number; reason: string },
+  ): Promise<StoredOrder> {
+    const order = parseCanonicalOrder(unsent.body);
+    const { accountUid } = this.#options;
+    const [row] = await transaction.query<OrderRow>(
+      `insert into broker.orders (client_order_id, account_uid, intent_id, attempt, body, state, reason, risk_epoch, writer_epoch)
+       values ($1, $2, $3, $4, $5, 'NotSent', $6, $7, $8) returning ${orderColumns}`,
+      [
+        order.clientOrderId,
+        accountUid,
+        order.intentId,
+        order.attempt,
+        unsent.body,
+        unsent.reason,
+        unsent.riskEpoch,
+        this.#writerEpoch,
+      ],
+    );
+    await transaction.query("insert into broker.tombstones (client_order_id, account_uid, risk_epoch) values ($1, $2, $3)", [
+      order.clientOrderId,
+      accountUid,
+      unsent.riskEpoch,
+    ]);
+    return storedOrder(required(row));
+  }
+
+  async #insertFills(
+    transaction: Transaction,
+    trades: readonly VenueTrade[],
+    clientOrderId: string,
+  ): Promise<readonly WireFill[]> {
+    const fills: WireFill[] = [];
+    for (const trade of trades) {
+      if (trade.clientOrderId !== clientOrderId)
+        throw inconsistent("a trade of another order was reported", { clientOrderId, tradeId: trade.tradeId });
+      const inserted = await transaction.query(
+        `insert into broker.fills (account_uid, trade_id, client_order_id, market, side, quantity, price, fee, fee_asset, time_ms, leg)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (account_uid, trade_id) do nothing returning 1`,
+        [
+          this.#options.accountUid,
+          trade.tradeId,
+          trade.clientOrderId,
+          trade.market,
+          trade.side,
+          trade.quantity,
+          trade.price,
+          trade.fee,
+          trade.feeAsset,
+          trade.time,
+          trade.leg,
+        ],
+      );
+      if (inserted.length === 1) fills.push({ account: this.#options.account, ...trade });
+    }
+    return fills;
+  }
+
+  /** Writes only what differs: a repeated report leaves revision and time of the row alone. */
+  async #update(transaction: Transaction, stored: StoredOrder, update: OrderUpdate): Promise<StoredOrder> {
+    const next = { ...stored, ...update };
+    if (sameOrder(stored, next)) return stored;
+    const [row] = await transaction.query<OrderRow>(
+      `update broker.orders set state = $2, venue_order_id = $3, filled_quantity = $4, protective_legs = $5, reason = $6, cancel_requested = $7,
+         updated_at = clock_timestamp(), revision = nextval('broker.order_revisions')
+       where client_order_id = $1 returning ${orderColumns}`,
+      [
+        stored.order.clientOrderId,
+        next.state,
+        next.venueOrderId ?? null,
+        next.filledQuantity,
+        next.protectiveLegs,
+        next.reason?.slice(0, 500) ?? null,
+        next.cancelRequested ?? null,
+      ],
+    );
+    return storedOrder(required(row));
+  }
+}
+
+type OrderUpdate = Partial<
+  Pick<StoredOrder, "state" | "venueOrderId" | "filledQuantity" | "protectiveLegs" | "reason" | "cancelRequested">
+>;
+
+function sameOrder(left: StoredOrder, right: StoredOrder): boolean {
+  return (
+    left.state === right.state &&
+    left.venueOrderId === right.venueOrderId &&
+    left.filledQuantity === right.filledQuantity &&
+    left.protectiveLegs.join() === right.protectiveLegs.join() &&
+    left.reason === right.reason &&
+    left.cancelRequested === right.cancelRequested
+  );
+}
+
+/** The state to record: the venue's, once all the executions it speaks of are here. */
+function stateAfter(stored: StoredOrder, reported: VenueOrder, filled: string): OrderState {
+  const context = { clientOrderId: reported.clientOrderId, journal: stored.state, venue: reported.state };
+  if (terminalOrderStates.has(stored.state)) {
+    if (stored.state !== reported.state)
+      throw inconsistent(`the venue reports ${reported.state} of an order that ended as ${stored.state}`, context);
+    return stored.state;
+  }
+  const complete = parseDecimal(filled) === parseDecimal(reported.filledQuantity);
+  if (terminalOrderStates.has(reported.state) && !complete) {
+    throw inconsistent(`the venue reports ${reported.filledQuantity} filled and trades of ${filled}`, context);
+  }
+  return transition(stored.state, reported.state);
+}
+
+function required<T>(value: T | undefined): T {
+  if (value === undefined) throw broken("a row that must be there is not");
+  return value;
+}
+
+function broken(message: string): CodedError<BrokerErrorCode> {
+  return new CodedError<BrokerErrorCode>("INVARIANT_BROKEN", message);
+}
+
+function inconsistent(message: string, context: Record<string, unknown>): CodedError<BrokerErrorCode> {
+  return new CodedError<BrokerErrorCode>("VENUE_INCONSISTENT", message, { context });
+}

@@ -1,0 +1,313 @@
+import { type Clock, CodedError, type Logger, hasCode, messageOf } from "@bellwether/service-kit";
+import {
+  type Approval,
+  type BrokerOrder,
+  type Decimal,
+  type FinalOrder,
+  type WireFill,
+  formatDecimal,
+  terminalOrderStates,
+} from "@bellwether/trading";
+import type { SendLog } from "../durable/send-log.ts";
+import type { BrokerErrorCode } from "../errors.ts";
+import type { FailPoints } from "../fail-points.ts";
+import type { Change, Journal } from "../journal/journal.ts";
+import { type CancelLegs, type StoredOrder, brokerOrderOf, isTracked } from "../journal/stored-order.ts";
+import type { SubmitReply, Venue, VenueOrder } from "../venues/venue.ts";
+import type { ApprovalVerifier } from "./approval-verifier.ts";
+import { KeyedQueue } from "./keyed-queue.ts";
+import { checkOrder, orderFromText } from "./order-checks.ts";
+
+export interface OrderDeskOptions {
+  readonly account: string;
+  readonly hardCaps: { readonly maxOrderNotional?: string | undefined; readonly maxDailyNotional?: string | undefined };
+  readonly journal: Journal;
+  readonly sendLog: SendLog;
+  readonly venue: Venue;
+  readonly verifier: ApprovalVerifier;
+  /** Close of the market's last base bar. */
+  lastPrice(market: string): Decimal | undefined;
+  readonly clock: Clock;
+  readonly failPoints: FailPoints;
+  readonly log: Logger;
+  /** Told after the commit: a hint to listeners, Postgres is the truth. */
+  publish(change: { order: BrokerOrder; fills: readonly WireFill[] }): void;
+}
+
+const dayMs = 86_400_000;
+const sendTimeoutMs = 5_000;
+const parallelRefreshes = 4;
+
+/**
+ * Takes approved orders to the venue, each at most once, and finds out what became of them.
+ *
+ *   approval ─► verified ─► AboutToSend: Postgres, then send log, both synced ─► sent ─┬─► accepted / refused ─► recorded
+ *                                                                                      └─► anything else ─► Unknown
+ *   Unknown ─► found at the venue ─► that state
+ *           └► not in lookup, open orders and trades after validity window + margin ─► NotSent
+ *
+ * `submit` is the only caller of `venue.submit`, and calls it only for a row it has just created: whatever is repeated, restarted or
+ * recovered comes back through `refresh`, which only asks.
+ */
+export class OrderDesk {
+  readonly #options: OrderDeskOptions;
+  readonly #queue = new KeyedQueue();
+
+  constructor(options: OrderDeskOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Sends the order of an approval, or says what is known of it.
+   *
+   * @throws CodedError when it is refused; then nothing was recorded or sent. JOURNAL_UNAVAILABLE and LOG_UNWRITABLE leave that open.
+   */
+  submit(approval: Approval): Promise<BrokerOrder> {
+    const order = orderFromText(approval.order);
+    return this.#queue.run(order.clientOrderId, async () => {
+      const known = await this.#options.journal.order(order.clientOrderId);
+      if (known) return brokerOrderOf(requireSameBytes(known, approval.order));
+      await this.#options.verifier.verify(approval);
+      const { order: stored, created } = await this.#recordAboutToSend(approval, order);
+      if (!created) return brokerOrderOf(requireSameBytes(stored, approval.order));
+      const sent = await this.#send(stored, approval);
+      this.#options.failPoints.pass("before-reply");
+      return brokerOrderOf(sent);
+    });
+  }
+
+  /** @throws CodedError ORDER_NEVER_SEEN */
+  async find(clientOrderId: string): Promise<BrokerOrder> {
+    const stored = await this.#options.journal.order(clientOrderId);
+    if (stored) return brokerOrderOf(stored);
+    throw new CodedError<BrokerErrorCode>("ORDER_NEVER_SEEN", `no order ${clientOrderId} has come here`, {
+      context: { clientOrderId },
+    });
+  }
+
+  /** Makes sure that an order which has not come here never will be sent; a known one is left as it is. */
+  void(body: string, riskEpoch: number): Promise<BrokerOrder> {
+    const order = orderFromText(body);
+    const { journal, sendLog, failPoints, clock } = this.#options;
+    return this.#queue.run(order.clientOrderId, async () => {
+      failPoints.pass("before-tombstone");
+      const { order: stored, created } = await journal.tombstone(body, riskEpoch);
+      requireSameBytes(stored, body);
+      failPoints.pass("after-tombstone");
+      // Also for a repeated void: the first one may have ended between the two records.
+      if (stored.state === "NotSent" && stored.aboutToSendAtMs === undefined) {
+        await sendLog.append({ kind: "void", order: body, riskEpoch, writerEpoch: journal.writerEpoch, atMs: clock.nowMs() });
+      }
+      if (created) this.#publish({ order: stored, fills: [] });
+      return brokerOrderOf(stored);
+    });
+  }
+
+  /**
+   * Asks the venue to end an order: what still waits to be filled, or its protective legs, too. The wish is recorded first, so that an order
+   * whose fate is unknown is cancelled when it turns up.
+   *
+   * @throws CodedError ORDER_NEVER_SEEN
+   */
+  cancel(clientOrderId: string, legs: CancelLegs): Promise<BrokerOrder> {
+    return this.#queue.run(clientOrderId, async () => {
+      const stored = await this.#options.journal.order(clientOrderId);
+      if (!stored) return this.find(clientOrderId);
+      if (!isTracked(stored)) return brokerOrderOf(stored);
+      const { order } = await this.#options.journal.requestCancel(clientOrderId, legs);
+      return brokerOrderOf(await this.#refreshed(order));
+    });
+  }
+
+  /** Asks the venue about these orders; errors are logged, the next sweep asks again. */
+  async refresh(clientOrderIds: readonly string[]): Promise<void> {
+    for (let start = 0; start < clientOrderIds.length; start += parallelRefreshes) {
+      await Promise.all(clientOrderIds.slice(start, start + parallelRefreshes).map((id) => this.#refreshOne(id)));
+    }
+  }
+
+  /** Asks the venue about every order that something may still happen to. Runs at start, and then again and again: answers and hints get lost. */
+  async sweep(): Promise<void> {
+    const tracked = await this.#options.journal.trackedOrders();
+    const differing: string[] = [];
+    for (const stored of tracked) {
+      if (!this.#queue.busy(stored.order.clientOrderId) && (await this.#differs(stored)))
+        differing.push(stored.order.clientOrderId);
+    }
+    await this.refresh(differing);
+  }
+
+  async #recordAboutToSend(approval: Approval, order: FinalOrder): Promise<{ order: StoredOrder; created: boolean }> {
+    const { account, hardCaps, journal, venue, verifier, clock, failPoints } = this.#options;
+    const rules = venue.markets().find((market) => market.symbol === order.market);
+    const notional = checkOrder(order, { account, rules, hardCaps, lastPrice: this.#options.lastPrice(order.market) });
+    failPoints.pass("before-about-to-send");
+    verifier.requireUnexpired(approval);
+    const atMs = clock.nowMs();
+    const dailyCap =
+      hardCaps.maxDailyNotional === undefined
+        ? {}
+        : { dailyCap: { sinceMs: atMs - (atMs % dayMs), maximum: hardCaps.maxDailyNotional } };
+    return journal.aboutToSend({
+      order,
+      body: approval.order,
+      nonce: approval.nonce,
+      keyId: approval.keyId,
+      riskEpoch: approval.epoch,
+      atMs,
+      notional: formatDecimal(notional),
+      ...dailyCap,
+    });
+  }
+
+  async #send(stored: StoredOrder, approval: Approval): Promise<StoredOrder> {
+    const { journal, sendLog, failPoints, log } = this.#options;
+    const { clientOrderId } = stored.order;
+    const timestampMs = stored.aboutToSendAtMs;
+    if (timestampMs === undefined)
+      throw new CodedError<BrokerErrorCode>("INVARIANT_BROKEN", "an order about to be sent has no time");
+    failPoints.pass("after-about-to-send");
+    await sendLog.append({
+      kind: "about-to-send",
+      order: approval.order,
+      nonce: approval.nonce,
+      riskEpoch: approval.epoch,
+      writerEpoch: journal.writerEpoch,
+      aboutToSendAtMs: timestampMs,
+    });
+    failPoints.pass("before-venue-send");
+    let reply: SubmitReply;
+    try {
+      reply = await this.#withTimeout((signal) => this.#options.venue.submit({ order: stored.order, timestampMs, signal }));
+    } catch (error) {
+      log.warn({ err: error, clientOrderId, intentId: stored.order.intentId }, "the outcome of a submission is unknown");
+      return this.#took(await journal.markUnknown(clientOrderId, messageOf(error)));
+    }
+    failPoints.pass("after-venue-reply");
+    if (!reply.accepted) return this.#took(await journal.markRejected(clientOrderId, reply.reason));
+    return this.#recordReported(reply.order);
+  }
+
+  /** A timeout leaves the outcome unknown; what the call answers later is found out by asking. */
+  async #withTimeout<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController();
+    const timedOut = new Promise<never>((_resolve, reject) => {
+      const cancel = this.#options.clock.setTimeout(() => {
+        const error = new CodedError<BrokerErrorCode>("VENUE_UNREACHABLE", `no answer within ${sendTimeoutMs} ms`);
+        controller.abort(error);
+        reject(error);
+      }, sendTimeoutMs);
+      controller.signal.addEventListener("abort", cancel, { once: true });
+    });
+    try {
+      return await Promise.race([call(controller.signal), timedOut]);
+    } finally {
+      controller.abort();
+    }
+  }
+
+  async #refreshOne(clientOrderId: string): Promise<void> {
+    const { journal, log } = this.#options;
+    try {
+      await this.#queue.run(clientOrderId, async () => {
+        const stored = await journal.order(clientOrderId);
+        if (stored && isTracked(stored)) await this.#refreshed(stored);
+      });
+    } catch (error) {
+      log.warn({ err: error, clientOrderId }, "an order could not be brought up to date; it will be asked about again");
+    }
+  }
+
+  /** What the venue says of an order, recorded; within the order's queue. Unreachable: the order as it stands. */
+  async #refreshed(stored: StoredOrder): Promise<StoredOrder> {
+    const { venue, clock, log } = this.#options;
+    const { clientOrderId } = stored.order;
+    try {
+      // Taken before asking: absence counts only when it was seen after the window.
+      const askedAtMs = clock.nowMs();
+      let reported = await venue.lookup(clientOrderId);
+      if (!reported) return await this.#absent(stored, askedAtMs);
+      if (wantsCancel(stored, reported)) {
+        await venue.cancel({ clientOrderId, legs: stored.cancelRequested ?? "entry" });
+        reported = (await venue.lookup(clientOrderId)) ?? reported;
+      }
+      return await this.#recordReported(reported);
+    } catch (error) {
+      if (!hasCode(error, "VENUE_UNREACHABLE")) throw error;
+      log.warn({ err: error, clientOrderId }, "the venue cannot be asked about an order");
+      return stored;
+    }
+  }
+
+  async #recordReported(reported: VenueOrder): Promise<StoredOrder> {
+    // After the order: the trades then hold at least what the order speaks of.
+    const trades = await this.#options.venue.trades({ clientOrderId: reported.clientOrderId });
+    return this.#took(await this.#options.journal.recordVenueOrder(reported, trades));
+  }
+
+  /** The venue does not know the order by its id. Only a proof ends it. */
+  async #absent(stored: StoredOrder, askedAtMs: number): Promise<StoredOrder> {
+    const { journal, venue } = this.#options;
+    const { clientOrderId } = stored.order;
+    if (stored.state !== "AboutToSend" && stored.state !== "Unknown") {
+      throw new CodedError<BrokerErrorCode>(
+        "VENUE_INCONSISTENT",
+        `the venue has forgotten an order it had acknowledged (${stored.state})`,
+        {
+          context: { clientOrderId, state: stored.state },
+        },
+      );
+    }
+    const unknown =
+      stored.state === "Unknown"
+        ? stored
+        : this.#took(await journal.markUnknown(clientOrderId, "the process ended while it was being sent"));
+    const { validity } = venue;
+    if (!validity || askedAtMs <= (stored.aboutToSendAtMs ?? Number.POSITIVE_INFINITY) + validity.windowMs + validity.marginMs)
+      return unknown;
+    const open = await venue.openOrders();
+    const trades = await venue.trades({ clientOrderId });
+    if (trades.length > 0 || open.some((order) => order.clientOrderId === clientOrderId)) return unknown;
+    const reason = "the venue has neither the order nor a trade of it, and its validity window has passed";
+    return this.#took(await journal.markNotSent(clientOrderId, reason));
+  }
+
+  async #differs(stored: StoredOrder): Promise<boolean> {
+    if (stored.state === "AboutToSend" || stored.state === "Unknown") return true;
+    try {
+      const reported = await this.#options.venue.lookup(stored.order.clientOrderId);
+      return (
+        !reported ||
+        reported.state !== stored.state ||
+        reported.filledQuantity !== stored.filledQuantity ||
+        reported.protectiveLegs.toSorted().join() !== stored.protectiveLegs.join() ||
+        wantsCancel(stored, reported)
+      );
+    } catch (error) {
+      if (!hasCode(error, "VENUE_UNREACHABLE")) throw error;
+      return false;
+    }
+  }
+
+  #took(change: Change): StoredOrder {
+    this.#publish(change);
+    return change.order;
+  }
+
+  #publish(change: Change): void {
+    this.#options.publish({ order: brokerOrderOf(change.order), fills: change.fills });
+  }
+}
+
+function wantsCancel(stored: StoredOrder, reported: VenueOrder): boolean {
+  if (stored.cancelRequested === undefined) return false;
+  if (!terminalOrderStates.has(reported.state)) return true;
+  return stored.cancelRequested === "all" && reported.protectiveLegs.length > 0;
+}
+
+function requireSameBytes(stored: StoredOrder, body: string): StoredOrder {
+  if (stored.body === body) return stored;
+  throw new CodedError<BrokerErrorCode>("CLIENT_ORDER_ID_REUSED", "this client order id is known with other bytes", {
+    context: { clientOrderId: stored.order.clientOrderId },
+  });
+}
