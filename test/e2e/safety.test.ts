@@ -1,0 +1,59 @@
+import { describe, expect, test } from "vitest";
+import { skipReason } from "../cluster/prerequisites.ts";
+import { condition, get, kubectl, query, waitFor } from "../cluster/kubectl.ts";
+
+const strategyName = "quickstart-momentum";
+const policyName = "quickstart";
+const trading = async (): Promise<{ status: string; reason: string } | undefined> =>
+  condition(await get("strategy", strategyName), "TradingAllowed");
+const latestOrders = async (): Promise<number> => Number((await query("SELECT count(*) AS n FROM broker.orders"))[0]?.["n"] ?? 0);
+
+describe.skipIf(skipReason)(`safety${skipReason ? ` (skipped: ${skipReason})` : ""}`, () => {
+  test("a halt by annotation stops new orders with no operator alive, and the table says so once it is back", async () => {
+    await kubectl(["scale", "deployment", "-l", "app.kubernetes.io/component=operator", "--replicas=0"]);
+    try {
+      await kubectl(["annotate", "riskpolicy", policyName, "bellwether.dev/halt=exercise", "--overwrite"]);
+      await new Promise((resolve) => setTimeout(resolve, 1_000)); // The second that design §6 allows.
+      const atHalt = await latestOrders();
+      await new Promise((resolve) => setTimeout(resolve, 8_000)); // Long enough for several orders at the quickstart's pace.
+      expect(await latestOrders()).toBe(atHalt);
+    } finally {
+      await kubectl(["scale", "deployment", "-l", "app.kubernetes.io/component=operator", "--replicas=1"]);
+    }
+    await waitFor(async () => (await get("riskpolicy", policyName))?.status?.state === "Halted", {
+      timeoutMs: 60_000,
+      what: "state Halted",
+    });
+    await waitFor(async () => (await trading())?.status === "False", { timeoutMs: 60_000, what: "TradingAllowed=False" });
+    await kubectl(["annotate", "riskpolicy", policyName, "bellwether.dev/halt-"]);
+    await waitFor(async () => (await trading())?.status === "True", { timeoutMs: 60_000, what: "trading again" });
+  });
+
+  test("with Postgres gone no order is sent, the condition says why, and trading resumes by itself", async () => {
+    await kubectl(["scale", "statefulset/postgres", "--replicas=0"]);
+    try {
+      await waitFor(async () => (await trading())?.reason === "JournalUnavailable", {
+        timeoutMs: 60_000,
+        what: "JournalUnavailable",
+      });
+    } finally {
+      await kubectl(["scale", "statefulset/postgres", "--replicas=1"]);
+    }
+    await waitFor(async () => (await trading())?.status === "True", { timeoutMs: 120_000, what: "trading again" });
+  });
+
+  test("the API server refuses unknown fields and wrong values with a message that helps", async () => {
+    const bad = (await kubectl(["get", "strategy", strategyName, "-o", "json"]).then(JSON.parse)) as {
+      spec: Record<string, unknown>;
+      metadata: unknown;
+      status?: unknown;
+    };
+    const sent = (spec: object): Promise<string> =>
+      kubectl(["create", "--dry-run=server", "--validate=strict", "-f", "-"], {
+        input: JSON.stringify({ ...bad, status: undefined, metadata: { name: "bad" }, spec: { ...bad.spec, ...spec } }),
+      });
+    await expect(sent({ leverage: 5 })).rejects.toThrow(/leverage/);
+    await expect(sent({ priority: 2_000 })).rejects.toThrow(/priority.*1000/s);
+    await expect(sent({ capital: { shareRatio: "1.5" } })).rejects.toThrow(/shareRatio/);
+  });
+});
