@@ -13,13 +13,6 @@ export const riskBrokerConfig = z.strictObject({
   tokenFile: path.default("/var/run/secrets/bellwether/broker.bellwether.dev/token"),
 });
 
-/** How risk reaches the API server to watch its own RiskPolicy, with the pod's own token. */
-export const kubernetesAccessConfig = z.strictObject({
-  apiServer: z.url().max(300).default("https://kubernetes.default.svc"),
-  tokenFile: path.default("/var/run/secrets/kubernetes.io/serviceaccount/token"),
-  caFile: path.default("/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"),
-});
-
 /**
  * What a risk pod runs with: one RiskPolicy, the brokers of its accounts, and where to find everything else.
  *
@@ -42,18 +35,13 @@ export const riskConfig = z
     /** A file with the DSN of the role `bellwether_risk`. */
     dsnFile: path.default("/var/run/secrets/bellwether/postgres/risk-dsn"),
     brokers: z.array(riskBrokerConfig).min(1).max(16),
-    /** In a cluster (the default). Without one, `policyFile` names a JSON file with the RiskPolicy object instead, read again when it changes. */
-    kubernetes: kubernetesAccessConfig.optional(),
+    /** Outside a cluster: a JSON file with the RiskPolicy object, read again when it changes. Absent: the API server is watched with the pod's own token. */
     policyFile: path.optional(),
     apiPort: port.default(8080),
     healthPort: port.default(9090),
     logLevel: z.enum(["trace", "debug", "info", "warn", "error"]).default("info"),
     /** Fail points leave their marker here (kill tests only; `BELLWETHER_FAIL_POINT`). */
     failPointDirectory: path.optional(),
-  })
-  .refine((config) => config.kubernetes === undefined || config.policyFile === undefined, {
-    error: "kubernetes and policyFile exclude each other",
-    path: ["policyFile"],
   })
   .refine((config) => new Set(config.brokers.map((broker) => broker.account)).size === config.brokers.length, {
     error: "an account may have one broker only",
@@ -64,9 +52,13 @@ export type RiskConfig = z.infer<typeof riskConfig>;
 /** What the operator writes: fields with a default may be left out. */
 export type RiskConfigInput = z.input<typeof riskConfig>;
 export type RiskBrokerConfig = z.infer<typeof riskBrokerConfig>;
-export type KubernetesAccessConfig = z.infer<typeof kubernetesAccessConfig>;
 
 /** The configuration file of a risk pod as text; throws a ZodError when it would not be accepted. Key order is stable: equal input, equal bytes. */
 export function renderRiskConfig(input: RiskConfigInput): string {
   return `${JSON.stringify(riskConfig.parse(input), null, 2)}\n`;
+}
+
+/** `<policy uid>/<account name>`: the key of everything the journal keeps about an account. */
+export function accountUidOf(policyUid: string, account: string): string {
+  return `${policyUid}/${account}`;
 }

@@ -129,11 +129,11 @@ create table risk.orders (
   reference_price numeric(42,18) not null check (reference_price > 0),
   reduce_only boolean not null,
   body text not null,
-  reserved_quote numeric(42,18) not null check (reserved_quote >= 0),
+  expected_quote numeric(42,18) not null check (expected_quote >= 0),
+  reserved_quote numeric(42,18) not null check (reserved_quote >= expected_quote),
   reserved_base numeric(42,18) not null check (reserved_base >= 0),
   epoch bigint not null,
   state text not null default 'Approved',
-  venue_revision bigint not null default 0,
   cancel_requested text check (cancel_requested in ('entry', 'all')),
   released_at timestamptz,
   reason text,
@@ -143,7 +143,7 @@ create table risk.orders (
 );
 create index orders_open on risk.orders (account_uid) where released_at is null;
 create index orders_strategy on risk.orders (strategy_uid, created_at);
-comment on table risk.orders is 'The final order of an allowed intent, committed before its approval leaves risk. body: the canonical text that is signed. reserved_*: what it may take at most (buys: quote currency, sells: base), counted against every limit until released_at, which only a terminal row of the broker sets.';
+comment on table risk.orders is 'The final order of an allowed intent, committed before its approval leaves risk. body: the canonical text that is signed. expected_quote: cost of a buy as judged by the limits; reserved_quote: the most it can cost (maxCost of the order), taken off the free cash; reserved_base: what a sell may take. All count until released_at, which only a terminal row of the broker sets.';
 
 create table risk.approvals (
   nonce text primary key,

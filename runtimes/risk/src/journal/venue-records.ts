@@ -1,0 +1,112 @@
+import { orderState, parseDecimal, rulesFromSymbol } from "@bellwether/trading";
+import { type BookFill, type VenueOrderRow, unassigned } from "../portfolio/book.ts";
+import type { Transaction } from "./database.ts";
+
+/** How far an account has been read in the broker's tables. */
+export interface VenueCursor {
+  readonly revision: number;
+  readonly sequence: number;
+}
+
+export const venueStart: VenueCursor = { revision: 0, sequence: 0 };
+
+export interface VenueChanges {
+  readonly orders: readonly VenueOrderRow[];
+  readonly fills: readonly BookFill[];
+  readonly cursor: VenueCursor;
+  /** Rows were left for the next read. */
+  readonly more: boolean;
+}
+
+const pageRows = 2_000;
+
+/** False until the account's broker has made its tables. */
+export async function venueRecordsExist(transaction: Transaction): Promise<boolean> {
+  const [row] = await transaction.query<{ exists: boolean }>("select to_regclass('broker.fills') is not null as exists");
+  return row?.exists === true;
+}
+
+interface OrderRow {
+  client_order_id: string;
+  state: string;
+  venue_order_id: string | null;
+  protective_legs: ("stopLoss" | "takeProfit")[];
+  reason: string | null;
+  revision: string;
+  updated_ms: string;
+}
+
+interface FillRow {
+  client_order_id: string;
+  trade_id: string;
+  market: string;
+  side: "buy" | "sell";
+  quantity: string;
+  price: string;
+  fee: string;
+  fee_asset: string;
+  time_ms: string;
+  leg: BookFill["leg"];
+  sequence: string;
+  strategy_uid: string | null;
+}
+
+/**
+ * What the broker has recorded since `cursor`. Orders are read before fills: a fill is committed with or before the row that reports it, so that whoever
+ * sees an order ended sees all of its fills, too.
+ */
+export async function readVenueChanges(transaction: Transaction, accountUid: string, cursor: VenueCursor): Promise<VenueChanges> {
+  const orders = await transaction.query<OrderRow>(
+    `select client_order_id, state, venue_order_id, protective_legs, reason, revision, floor(extract(epoch from updated_at) * 1000)::bigint as updated_ms
+     from broker.orders where account_uid = $1 and revision > $2 order by revision limit ${pageRows}`,
+    [accountUid, cursor.revision],
+  );
+  const fills = await transaction.query<FillRow>(
+    `select f.client_order_id, f.trade_id, f.market, f.side, f.quantity, f.price, f.fee, f.fee_asset, f.time_ms, f.leg, f.sequence, o.strategy_uid
+     from broker.fills f left join risk.orders o using (client_order_id)
+     where f.account_uid = $1 and f.sequence > $2 order by f.sequence limit ${pageRows}`,
+    [accountUid, cursor.sequence],
+  );
+  // With a full page of fills an order's end might come before its last fills: it waits for the next read.
+  const moreFills = fills.length === pageRows;
+  return {
+    orders: moreFills ? [] : orders.map(venueOrderRow),
+    fills: fills.map(bookFill),
+    cursor: {
+      revision: moreFills ? cursor.revision : Number(orders.at(-1)?.revision ?? cursor.revision),
+      sequence: Number(fills.at(-1)?.sequence ?? cursor.sequence),
+    },
+    more: moreFills || orders.length === pageRows,
+  };
+}
+
+function venueOrderRow(row: OrderRow): VenueOrderRow {
+  return {
+    clientOrderId: row.client_order_id,
+    state: orderState.parse(row.state),
+    venueOrderId: row.venue_order_id ?? undefined,
+    protectiveLegs: row.protective_legs,
+    reason: row.reason ?? undefined,
+    updatedAtMs: Number(row.updated_ms),
+  };
+}
+
+function bookFill(row: FillRow): BookFill {
+  const assets = rulesFromSymbol(row.market);
+  return {
+    kind: "fill",
+    clientOrderId: row.client_order_id,
+    tradeId: row.trade_id,
+    market: row.market,
+    base: assets?.base ?? row.market,
+    quote: assets?.quote ?? row.fee_asset,
+    side: row.side,
+    quantity: parseDecimal(row.quantity),
+    price: parseDecimal(row.price),
+    fee: parseDecimal(row.fee),
+    feeAsset: row.fee_asset,
+    time: Number(row.time_ms),
+    leg: row.leg,
+    subAccount: row.strategy_uid ?? unassigned,
+  };
+}

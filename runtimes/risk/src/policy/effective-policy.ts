@@ -1,0 +1,45 @@
+import { ANNOTATION, type RiskPolicy, effectivePaperAccount, effectiveRiskPolicySpec } from "@bellwether/crds";
+import { type Limits, type TradingCosts, effectiveLimits, tradingCosts } from "@bellwether/trading";
+
+/** What an account is and costs. */
+export interface AccountTerms {
+  readonly kind: "paper" | "ccxt" | "solana";
+  readonly costs: TradingCosts;
+}
+
+/** A RiskPolicy as risk judges by it: defaults filled in, numbers parsed once. */
+export interface EffectivePolicy {
+  readonly uid: string;
+  readonly generation: number;
+  readonly baseCurrency: string;
+  readonly trading: "Active" | "Reducing" | "Halted";
+  /** The reason in the annotation `bellwether.dev/halt`; empty text counts as set. */
+  readonly haltAnnotation: string | undefined;
+  readonly limits: Limits;
+  /** Every limit in force as text, for status. */
+  readonly shownLimits: Readonly<Record<string, string>>;
+  readonly accounts: ReadonlyMap<string, AccountTerms>;
+}
+
+/** What buys must reserve beyond the price where the venue's own fees are not known from the policy. */
+const cautiousCosts = { feeBps: "20", slippageBps: "10" } as const;
+
+function termsOf(account: RiskPolicy["spec"]["accounts"][number]): AccountTerms {
+  if (account.paper) return { kind: "paper", costs: tradingCosts(effectivePaperAccount(account.paper)) };
+  return { kind: account.ccxt ? "ccxt" : "solana", costs: tradingCosts(cautiousCosts) };
+}
+
+/** Reads the parts of a RiskPolicy that orders are judged by; the object has passed the API server's validation. */
+export function effectivePolicy(object: RiskPolicy): EffectivePolicy {
+  const spec = effectiveRiskPolicySpec(object.spec);
+  return {
+    uid: object.metadata.uid ?? "",
+    generation: object.metadata.generation ?? 0,
+    baseCurrency: spec.baseCurrency,
+    trading: spec.trading,
+    haltAnnotation: object.metadata.annotations?.[ANNOTATION.halt],
+    limits: effectiveLimits(spec.limits),
+    shownLimits: Object.fromEntries(Object.entries(spec.limits).map(([name, value]) => [name, String(value)])),
+    accounts: new Map(spec.accounts.map((account) => [account.name, termsOf(account)])),
+  };
+}

@@ -1,0 +1,229 @@
+import {
+  type Decimal,
+  EMPTY_SUB_ACCOUNT,
+  type FillEntry,
+  type FinalOrder,
+  type OrderState,
+  type SubAccount,
+  ZERO,
+  add,
+  applyEntry,
+  isOpen,
+  maximum,
+  multiply,
+  negate,
+  remainingReservation,
+  rulesFromSymbol,
+  subtract,
+} from "@bellwether/trading";
+
+/** What belongs to no strategy: opening balances not given out, and what deleted strategies left. */
+export const unassigned = "unassigned";
+
+/** An order as risk follows it: committed once, changed only by what the broker's journal says. */
+export interface BookOrder {
+  readonly order: FinalOrder;
+  /** The canonical text. */
+  readonly body: string;
+  readonly strategyUid: string;
+  readonly epoch: number;
+  readonly quantity: Decimal;
+  /** Expected cost of a buy (quote), see sizeOrder. */
+  readonly reservation: Decimal;
+  /** The most a buy can cost; the venue clips to it. Zero for sells. */
+  readonly maxCost: Decimal;
+  readonly createdAtMs: number;
+  state: OrderState;
+  /** Filled of the entry leg, from fills. */
+  filled: Decimal;
+  /** What the entry's fills took from cash. */
+  spent: Decimal;
+  /** The broker has a durable row for it: its fate is the broker's to tell. */
+  known: boolean;
+  venueOrderId: string | undefined;
+  protectiveLegs: readonly ("stopLoss" | "takeProfit")[];
+  reason: string | undefined;
+  updatedAtMs: number;
+  cancelRequested: "entry" | "all" | undefined;
+  /** released_at is written: nothing more is owed to the journal. */
+  releaseStored: boolean;
+}
+
+/** One row of broker.orders. */
+export interface VenueOrderRow {
+  readonly clientOrderId: string;
+  readonly state: OrderState;
+  readonly venueOrderId: string | undefined;
+  readonly protectiveLegs: readonly ("stopLoss" | "takeProfit")[];
+  readonly reason: string | undefined;
+  readonly updatedAtMs: number;
+}
+
+export interface BookFill extends FillEntry {
+  readonly clientOrderId: string;
+  readonly tradeId: string;
+  readonly leg: "entry" | "stopLoss" | "takeProfit";
+  readonly time: number;
+  /** Whose: a strategy uid, or `unassigned` for an order that this journal does not know. */
+  readonly subAccount: string;
+}
+
+export interface BookTransfer {
+  readonly from: string | undefined;
+  readonly to: string;
+  readonly asset: string;
+  readonly amount: Decimal;
+}
+
+export interface Mark {
+  readonly price: Decimal;
+  /** Close of the bar, market time. */
+  readonly timeMs: number;
+}
+
+/**
+ * One account in memory: nothing but a fold of the journal (transfers, orders, the broker's fills) and the last closes. It can be dropped and
+ * folded again at any moment. Open orders bound it: ended ones are forgotten as soon as no leg rests and their release is stored.
+ */
+export class AccountBook {
+  readonly accountUid: string;
+  readonly name: string;
+  readonly #subAccounts = new Map<string, SubAccount>();
+  readonly #orders = new Map<string, BookOrder>();
+  readonly #marks = new Map<string, Mark>();
+
+  constructor(accountUid: string, name: string) {
+    this.accountUid = accountUid;
+    this.name = name;
+  }
+
+  subAccount(uid: string): SubAccount {
+    return this.#subAccounts.get(uid) ?? EMPTY_SUB_ACCOUNT;
+  }
+
+  subAccounts(): IterableIterator<[string, SubAccount]> {
+    return this.#subAccounts.entries();
+  }
+
+  applyTransfer({ from, to, asset, amount }: BookTransfer): void {
+    if (from !== undefined) {
+      this.#subAccounts.set(from, applyEntry(this.subAccount(from), { kind: "transfer", asset, amount: negate(amount) }));
+    }
+    this.#subAccounts.set(to, applyEntry(this.subAccount(to), { kind: "transfer", asset, amount }));
+  }
+
+  applyFill(fill: BookFill): void {
+    this.#subAccounts.set(fill.subAccount, applyEntry(this.subAccount(fill.subAccount), fill));
+    const order = this.#orders.get(fill.clientOrderId);
+    if (!order || fill.leg !== "entry") return;
+    order.filled = add(order.filled, fill.quantity);
+    if (fill.side === "sell") return;
+    const fee = fill.feeAsset === fill.quote ? fill.fee : ZERO;
+    order.spent = add(order.spent, add(multiply(fill.quantity, fill.price, "up"), fee));
+  }
+
+  addOrder(order: BookOrder): void {
+    this.#orders.set(order.order.clientOrderId, order);
+  }
+
+  order(clientOrderId: string): BookOrder | undefined {
+    return this.#orders.get(clientOrderId);
+  }
+
+  /** Takes in what the broker's journal says of an order; returns it when something changed. */
+  applyVenueOrder(row: VenueOrderRow): BookOrder | undefined {
+    const order = this.#orders.get(row.clientOrderId);
+    // The rows come in the order they were written: an ended order has nothing new to say but about its protective legs.
+    if (!order) return undefined;
+    order.known = true;
+    order.state = row.state;
+    order.venueOrderId = row.venueOrderId;
+    order.protectiveLegs = row.protectiveLegs;
+    order.reason = row.reason;
+    order.updatedAtMs = row.updatedAtMs;
+    return order;
+  }
+
+  /** Forgets orders that have ended and owe nothing to anybody. */
+  forgetEnded(): void {
+    for (const [id, order] of this.#orders) {
+      if (!isOpen(order.state) && order.releaseStored && order.protectiveLegs.length === 0) this.#orders.delete(id);
+    }
+  }
+
+  /** Every order that counts: approved and not ended, or ended with protective legs at the venue. */
+  orders(strategyUid?: string): BookOrder[] {
+    const all = [...this.#orders.values()];
+    return all.filter(
+      (order) =>
+        (strategyUid === undefined || order.strategyUid === strategyUid) &&
+        (isOpen(order.state) || order.protectiveLegs.length > 0),
+    );
+  }
+
+  openOrders(strategyUid?: string): BookOrder[] {
+    return this.orders(strategyUid).filter((order) => isOpen(order.state));
+  }
+
+  /** Orders whose end has been read but whose release is not written yet. */
+  unstoredReleases(): BookOrder[] {
+    return [...this.#orders.values()].filter((order) => !isOpen(order.state) && !order.releaseStored);
+  }
+
+  /** What open buys of a sub-account may still take from its cash. */
+  reserved(strategyUid: string): Decimal {
+    let sum = ZERO;
+    for (const order of this.openOrders(strategyUid)) sum = add(sum, remainingCost(order));
+    return sum;
+  }
+
+  freeCash(strategyUid: string, currency: string): Decimal {
+    return subtract(this.subAccount(strategyUid).balances[currency] ?? ZERO, this.reserved(strategyUid));
+  }
+
+  /** Units of the base asset of `market` that a sub-account holds. */
+  held(strategyUid: string, market: string): Decimal {
+    const base = rulesFromSymbol(market)?.base ?? market;
+    return this.subAccount(strategyUid).balances[base] ?? ZERO;
+  }
+
+  /** Units that open sells of a sub-account may still take. */
+  workingSells(strategyUid: string, market: string): Decimal {
+    let sum = ZERO;
+    for (const order of this.openOrders(strategyUid)) {
+      if (order.order.side === "sell" && order.order.market === market) sum = add(sum, subtract(order.quantity, order.filled));
+    }
+    return sum;
+  }
+
+  /** Expected cost of what open buys of a market have yet to fill, over the whole account. */
+  workingBuysNotional(market: string): Decimal {
+    let sum = ZERO;
+    for (const { order, reservation, filled, quantity } of this.openOrders()) {
+      if (order.side === "buy" && order.market === market) sum = add(sum, remainingReservation(reservation, filled, quantity));
+    }
+    return sum;
+  }
+
+  mark(market: string): Mark | undefined {
+    return this.#marks.get(market);
+  }
+
+  marks(): IterableIterator<[string, Mark]> {
+    return this.#marks.entries();
+  }
+
+  /** Keeps the newest close; an older one (a late revision, a slower timeframe) changes nothing. */
+  setMark(market: string, mark: Mark): boolean {
+    const known = this.#marks.get(market);
+    if (known && known.timeMs >= mark.timeMs) return false;
+    this.#marks.set(market, mark);
+    return true;
+  }
+}
+
+/** The most that the rest of a buy can take from cash: the venue clips its whole cost to maxCost. */
+export function remainingCost(order: BookOrder): Decimal {
+  if (order.order.side === "sell" || !isOpen(order.state)) return ZERO;
+  return maximum(subtract(order.maxCost, order.spent), ZERO);
+}
