@@ -1,4 +1,10 @@
-import { type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders, constants } from "node:http2";
+import {
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+  type OutgoingHttpHeaders,
+  constants,
+} from "node:http2";
 import type { Clock } from "@bellwether/service-kit/clock";
 import type { ClusterAccess } from "./cluster-access.ts";
 import { KubernetesError } from "./errors.ts";
@@ -12,6 +18,8 @@ export interface Http2TransportOptions {
   readonly heartbeat?: HeartbeatSettings;
   readonly connectTimeoutMs?: number;
 }
+
+type ResponseHead = IncomingHttpHeaders & IncomingHttpStatusHeader;
 
 /** A page of 500 objects of 1.5 MiB each would be more; nothing of ours comes near. */
 const maxResponseBytes = 256 * 1024 * 1024;
@@ -40,7 +48,7 @@ export class Http2Transport implements Transport {
   exchange(request: HttpRequest, options: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<HttpResponse> {
     const chunks: Buffer[] = [];
     let bytes = 0;
-    let head: IncomingHttpHeaders | undefined;
+    let head: ResponseHead | undefined;
     const onData = (chunk: Buffer, stream: ClientHttp2Stream): void => {
       bytes += chunk.length;
       if (bytes <= maxResponseBytes) chunks.push(chunk);
@@ -60,7 +68,7 @@ export class Http2Transport implements Transport {
 
   async stream(request: HttpRequest, handlers: StreamHandlers, signal: AbortSignal): Promise<HttpResponse | undefined> {
     const errorChunks: Buffer[] = [];
-    let head: IncomingHttpHeaders | undefined;
+    let head: ResponseHead | undefined;
     await this.#run(request, {
       signal,
       onHead: (headers) => {
@@ -124,7 +132,7 @@ export class Http2Transport implements Transport {
 interface RunOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
-  onHead(headers: IncomingHttpHeaders): void;
+  onHead(headers: ResponseHead): void;
   onData(chunk: Buffer, stream: ClientHttp2Stream): void;
 }
 
@@ -189,7 +197,7 @@ function failureOf(what: string, session: Http2Session, failure: unknown): Kuber
   return new KubernetesError("UNREACHABLE", `${what}: ${text}`, { cause: failure });
 }
 
-function responseOf(head: IncomingHttpHeaders | undefined, chunks: readonly Buffer[]): HttpResponse {
+function responseOf(head: ResponseHead | undefined, chunks: readonly Buffer[]): HttpResponse {
   const status = head?.[":status"] ?? 0;
   const seconds = Number(head?.["retry-after"]);
   const only = chunks.length === 1 ? chunks[0] : undefined;
