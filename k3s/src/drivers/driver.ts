@@ -9,6 +9,8 @@ export type Report = (line: string) => void;
 export interface ClusterTraits {
   /** The kubelet's root directory on the node: the node agent mounts its PodResources socket from there. */
   readonly kubeletRoot: string;
+  /** Cores that the node's kubelet keeps shared: what the drop-in says. */
+  readonly sharedCores: number;
   /** undefined: the cluster's default StorageClass. */
   readonly storageClass: string | undefined;
   /** Whether NetworkPolicies are enforced; undefined where only a probe can tell. */

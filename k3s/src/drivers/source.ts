@@ -85,7 +85,12 @@ export class SourceDriver implements Driver {
   constructor(layout: SourceLayout = sourceLayout()) {
     this.#layout = layout;
     // The bridge plugin enforces no NetworkPolicy.
-    this.traits = { kubeletRoot: layout.kubelet, storageClass: storageClassName, enforcesNetworkPolicy: false };
+    this.traits = {
+      kubeletRoot: layout.kubelet,
+      sharedCores: defaultSharedCores(availableParallelism()),
+      storageClass: storageClassName,
+      enforcesNetworkPolicy: false,
+    };
   }
 
   problems(): Promise<Problem[]> {

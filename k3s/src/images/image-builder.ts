@@ -1,4 +1,15 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { ClusterError } from "../errors.ts";
@@ -11,6 +22,12 @@ export interface ImageBuild {
   readonly context: string;
   /** `--build-arg` values; part of the content hash. */
   readonly args: Readonly<Record<string, string>>;
+  /** An image that `FROM` names: loaded into buildah's storage first when it is not there. */
+  readonly base?: BuiltImage;
+  /** True for an image that others build on. */
+  readonly keepInStorage?: boolean;
+  /** Large files hard-linked into the context after hashing: their name elsewhere (in `args`) must stand for their content. */
+  readonly linked?: ReadonlyMap<string, string>;
 }
 
 /** An image that is in the cache as an OCI archive. */
@@ -47,14 +64,29 @@ export function imageReference(name: string, tag: string): string {
   return `${localRegistry}/bellwether/${name}:${tag}`;
 }
 
-const storage = (cache: string): readonly string[] => [
-  "--root",
-  path.join(cache, "buildah"),
-  "--runroot",
-  path.join(cache, "buildah-run"),
-  "--storage-driver",
-  "vfs",
-];
+interface Buildah {
+  readonly cache: string;
+  readonly options: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** buildah with storage and configuration of its own: it leaves nothing outside the cache. */
+function buildahIn(cache: string): Buildah {
+  const configuration = path.join(cache, "buildah.conf");
+  writeFileSync(configuration, `[network]\nnetwork_config_dir = ${JSON.stringify(path.join(cache, "buildah-cni"))}\n`);
+  const options = [
+    "--root",
+    path.join(cache, "buildah"),
+    "--runroot",
+    path.join(cache, "buildah-run"),
+    "--storage-driver",
+    "vfs",
+  ];
+  return { cache, options, env: { BUILDAH_ISOLATION: "chroot", CONTAINERS_CONF: configuration } };
+}
+
+const buildah = (tool: Buildah, args: readonly string[], accept?: readonly number[]): Promise<{ code: number }> =>
+  run("buildah", [...tool.options, ...args], { env: tool.env, timeoutMs: 900_000, ...(accept ? { accept } : {}) });
 
 /** Removes archives of the same image with another hash: the cache keeps one of each. */
 function dropOlder(archives: string, name: string, keep: string): void {
@@ -63,43 +95,56 @@ function dropOlder(archives: string, name: string, keep: string): void {
   }
 }
 
+async function ensureBase(tool: Buildah, base: BuiltImage): Promise<void> {
+  const { code } = await buildah(tool, ["inspect", "--type", "image", base.reference], [0, 1, 125]);
+  if (code !== 0) await buildah(tool, ["pull", "--quiet", `oci-archive:${base.archive}:${base.reference}`]);
+}
+
+async function buildArchive(build: ImageBuild, reference: string, target: { tool: Buildah; archive: string }): Promise<void> {
+  const { tool, archive } = target;
+  if (build.base) await ensureBase(tool, build.base);
+  for (const [inside, from] of build.linked ?? []) linkSync(from, path.join(build.context, inside));
+  const args = Object.entries(build.args).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
+  // A fixed timestamp: the same content has the same digest, whenever it is built.
+  await buildah(tool, [
+    "bud",
+    "--quiet",
+    "--pull-never",
+    "--timestamp",
+    "0",
+    "--format",
+    "oci",
+    "-f",
+    build.dockerfile,
+    "-t",
+    reference,
+    ...args,
+    build.context,
+  ]);
+  const partial = `${archive}.partial`;
+  rmSync(partial, { force: true });
+  await buildah(tool, ["push", "--quiet", "--disable-compression", reference, `oci-archive:${partial}:${reference}`]);
+  renameSync(partial, archive);
+  // Only a base is needed again; the vfs driver keeps a full copy of every image.
+  if (!build.keepInStorage) await buildah(tool, ["rmi", "--force", reference], [0, 1, 125]);
+}
+
 /**
- * Builds an image with buildah (rootless isolation `chroot`, so no daemon and no user namespaces are needed) into an OCI
- * archive in the cache, unless one of the same content is there.
+ * Builds an image with buildah (isolation `chroot`, so no daemon and no user namespaces are needed) into an OCI archive in the
+ * cache, unless one of the same content is there.
  *
  * @throws ClusterError IMAGE_BUILD_FAILED with the end of buildah's output
  */
 export async function buildImage(build: ImageBuild, cache: string): Promise<BuiltImage & { cached: boolean }> {
-  const reference = imageReference(build.name, contentHash(build));
+  const tag = contentHash(build);
+  const reference = imageReference(build.name, tag);
   const archives = path.join(cache, "images");
   mkdirSync(archives, { recursive: true });
-  const archive = path.join(archives, `${build.name}@${reference.slice(reference.lastIndexOf(":") + 1)}.tar`);
-  if (existsSync(archive)) return { name: build.name, reference, archive, cached: true };
-  const env = { BUILDAH_ISOLATION: "chroot" };
-  const buildArgs = Object.entries(build.args).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
+  const archive = path.join(archives, `${build.name}@${tag}.tar`);
+  const image = { name: build.name, reference, archive };
+  if (existsSync(archive)) return { ...image, cached: true };
   try {
-    await run(
-      "buildah",
-      [
-        ...storage(cache),
-        "bud",
-        "--quiet",
-        "--pull-never",
-        "--timestamp",
-        "0",
-        "-f",
-        build.dockerfile,
-        "-t",
-        reference,
-        ...buildArgs,
-        build.context,
-      ],
-      { env },
-    );
-    const partial = `${archive}.partial`;
-    rmSync(partial, { force: true });
-    await run("buildah", [...storage(cache), "push", "--quiet", reference, `oci-archive:${partial}:${reference}`], { env });
-    renameSync(partial, archive);
+    await buildArchive(build, reference, { tool: buildahIn(cache), archive });
   } catch (cause) {
     throw new ClusterError("IMAGE_BUILD_FAILED", `image ${build.name}: ${(cause as Error).message}`, {
       context: { image: build.name },
@@ -107,7 +152,7 @@ export async function buildImage(build: ImageBuild, cache: string): Promise<Buil
     });
   }
   dropOlder(archives, build.name, archive);
-  return { name: build.name, reference, archive, cached: false };
+  return { ...image, cached: false };
 }
 
 /** Copies files into a fresh context directory; keys are paths inside it. */

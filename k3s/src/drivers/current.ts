@@ -1,0 +1,96 @@
+import { availableParallelism } from "node:os";
+import { ensurePackages, missingPackages } from "../cache/packages.ts";
+import { ClusterError } from "../errors.ts";
+import type { BuiltImage } from "../images/image-builder.ts";
+import { defaultSharedCores } from "../kubelet/drop-in.ts";
+import { hasCommand, run } from "../shell.ts";
+import type { Driver, Problem, Report } from "./driver.ts";
+
+/** Where an image goes in a registry: `<registry>/<name>:<content tag>`. */
+export function registryReference(registry: string, image: Pick<BuiltImage, "name" | "reference">): string {
+  const tag = image.reference.slice(image.reference.lastIndexOf(":") + 1);
+  return `${registry.replace(/\/+$/, "")}/${image.name}:${tag}`;
+}
+
+/** Arguments for pushing an OCI archive with buildah, which needs no daemon. */
+export function pushArguments(archive: string, imageInArchive: string, target: string): string[][] {
+  return [
+    ["pull", "--quiet", `oci-archive:${archive}:${imageInArchive}`],
+    ["push", "--quiet", imageInArchive, `docker://${target}`],
+  ];
+}
+
+/** The cluster of the kubectl context at hand. Nothing of it is changed but what the chart installs. */
+export class CurrentDriver implements Driver {
+  readonly name = "current";
+  readonly ownImages = [] as const;
+  readonly traits = {
+    kubeletRoot: "/var/lib/kubelet",
+    sharedCores: defaultSharedCores(availableParallelism()),
+    storageClass: undefined,
+    enforcesNetworkPolicy: undefined,
+  };
+  readonly #registry: string | undefined;
+  readonly #context: string | undefined;
+
+  constructor(options: { registry?: string | undefined; context?: string | undefined }) {
+    this.#registry = options.registry;
+    this.#context = options.context;
+  }
+
+  async problems(): Promise<Problem[]> {
+    const problems: Problem[] = [];
+    if (!(await hasCommand("kubectl")))
+      return [{ what: "kubectl is not installed", remedy: "install it and choose the context of your cluster" }];
+    const reach = await run("kubectl", [...this.#contextArguments(), "--request-timeout=10s", "version"], { accept: [0, 1] });
+    if (reach.code !== 0)
+      problems.push({
+        what: `the current context's cluster does not answer: ${reach.stderr.trim().split("\n").at(-1)}`,
+        remedy: "check `kubectl config current-context` and the cluster",
+      });
+    const missing = await missingPackages("images");
+    if (missing.length > 0 && process.getuid?.() !== 0)
+      problems.push({ what: `${missing.join(", ")} not installed`, remedy: `sudo apt-get install ${missing.join(" ")}` });
+    return problems;
+  }
+
+  async prepare(report: Report): Promise<void> {
+    await ensurePackages("images", report);
+  }
+
+  async start(): Promise<string> {
+    const { stdout } = await run("kubectl", [
+      ...this.#contextArguments(),
+      "config",
+      "view",
+      "--minify",
+      "--flatten",
+      "--output",
+      "yaml",
+    ]);
+    return stdout;
+  }
+
+  async load(images: readonly BuiltImage[], report: Report): Promise<ReadonlyMap<string, string>> {
+    const registry = this.#registry;
+    if (!registry) throw new ClusterError("USAGE", "--cluster current needs --registry");
+    const references = new Map<string, string>();
+    for (const image of images) {
+      const target = registryReference(registry, image);
+      report(`pushing ${target}`);
+      for (const args of pushArguments(image.archive, image.reference, target))
+        await run("buildah", ["--storage-driver", "vfs", ...args], { timeoutMs: 600_000 });
+      references.set(image.name, target);
+    }
+    return references;
+  }
+
+  /** Nothing of the machine was changed; the chart is uninstalled by `down` itself. */
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #contextArguments(): string[] {
+    return this.#context ? ["--context", this.#context] : [];
+  }
+}

@@ -1,0 +1,14 @@
+import { ClusterError } from "./errors.ts";
+
+/** An error as a person should see it: the sentence for what was foreseen, the stack for what was not. */
+export function explain(error: unknown): string {
+  if (error instanceof ClusterError) return `[ERROR] ${error.code}: ${error.message}`;
+  return `[ERROR] unexpected: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+}
+
+/** 2 wrong usage, 3 the machine lacks something, 1 everything else. */
+export function exitCodeOf(error: unknown): number {
+  if (!(error instanceof ClusterError)) return 1;
+  if (error.code === "USAGE") return 2;
+  return error.code === "PREFLIGHT_FAILED" ? 3 : 1;
+}

@@ -1,0 +1,139 @@
+// `npm run up`: from an empty machine to a pinned agent that trades on paper. See --help.
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { cacheDirectory } from "./cache/cache-directory.ts";
+import { withLock } from "./cache/lock.ts";
+import { chooseDriver, makeDriver } from "./choose-driver.ts";
+import type { Driver } from "./drivers/driver.ts";
+import { kindWorks } from "./drivers/kind.ts";
+import { ClusterError } from "./errors.ts";
+import { exitCodeOf, explain } from "./explain.ts";
+import { buildAllImages } from "./images/build-all.ts";
+import { type BuiltImage } from "./images/image-builder.ts";
+import { repositoryRoot } from "./images/image-list.ts";
+import { type ClusterTools, clusterTools } from "./install/kubectl.ts";
+import { applyQuickstart, installChart, platformTables, waitForPods, waitForQuickstart } from "./install/platform.ts";
+import { parseUpOptions, type UpOptions, upHelp } from "./options.ts";
+import { assertSameDriver, readRecord, recordFile, writeRecord } from "./record.ts";
+import { formatDuration, runSteps, type Screen, type Step } from "./steps.ts";
+
+const kubeconfigFile = path.join(repositoryRoot, ".bellwether/kubeconfig");
+
+const screen: Screen = {
+  isTerminal: process.stdout.isTTY,
+  columns: process.stdout.columns ?? 100,
+  write: (text) => void process.stdout.write(text),
+};
+
+function writeKubeconfig(text: string): void {
+  mkdirSync(path.dirname(kubeconfigFile), { recursive: true });
+  writeFileSync(kubeconfigFile, text, { mode: 0o600 });
+}
+
+async function preflight(driver: Driver): Promise<string> {
+  const problems = await driver.problems();
+  if (problems.length === 0) return `cluster: ${driver.name}`;
+  const list = problems.map(({ what, remedy }) => `  - ${what}\n      ${remedy}`).join("\n");
+  throw new ClusterError(
+    "PREFLIGHT_FAILED",
+    `this machine cannot run the ${driver.name} cluster yet; nothing was changed:\n${list}`,
+    { context: { problems } },
+  );
+}
+
+/** What one step leaves for the next. */
+interface Progress {
+  images: Map<string, BuiltImage>;
+  references: ReadonlyMap<string, string>;
+  tools: ClusterTools | undefined;
+}
+
+function toolsOf(progress: Progress): ClusterTools {
+  if (!progress.tools) throw new Error("the cluster step comes first");
+  return progress.tools;
+}
+
+function clusterSteps(driver: Driver, progress: Progress): Step[] {
+  return [
+    { title: "Checking this machine", run: () => preflight(driver) },
+    { title: "Programs and packages", run: (report) => driver.prepare(report) },
+    {
+      title: "Building images",
+      run: async (report) => {
+        progress.images = await buildAllImages(driver.ownImages, cacheDirectory(), report);
+        return `${progress.images.size} images`;
+      },
+    },
+    {
+      title: `Starting the ${driver.name} cluster`,
+      run: async (report) => {
+        writeRecord({ version: 1, driver: driver.name, checkout: repositoryRoot, startedAt: new Date().toISOString() });
+        writeKubeconfig(await driver.start(progress.images, report));
+        progress.tools = await clusterTools(kubeconfigFile);
+      },
+    },
+    {
+      title: "Loading images",
+      run: async (report) => {
+        const platform = [...progress.images.values()].filter(
+          (image) => !(driver.ownImages as readonly string[]).includes(image.name),
+        );
+        progress.references = await driver.load(platform, report);
+      },
+    },
+  ];
+}
+
+function platformSteps(driver: Driver, options: UpOptions, progress: Progress): Step[] {
+  const install: Step[] = [
+    {
+      title: "Installing the chart",
+      run: (report) => installChart(toolsOf(progress), { images: progress.references, traits: driver.traits }, report),
+    },
+    { title: "Waiting for the platform", run: (report) => waitForPods(toolsOf(progress), report) },
+  ];
+  const samples: Step[] = [
+    { title: "Applying the quickstart", run: () => applyQuickstart(toolsOf(progress)) },
+    { title: "Waiting for the first agent", run: (report) => waitForQuickstart(toolsOf(progress), report) },
+  ];
+  return options.samples ? [...install, ...samples] : install;
+}
+
+async function up(options: UpOptions): Promise<void> {
+  const startedAt = performance.now();
+  const recorded = readRecord();
+  const name = chooseDriver(options.cluster, {
+    recorded: recorded?.driver,
+    kindWorks: options.cluster === "auto" && (await kindWorks()),
+  });
+  assertSameDriver(recorded, name);
+  const driver = makeDriver(name, { registry: options.registry });
+  const progress: Progress = { images: new Map(), references: new Map(), tools: undefined };
+  await runSteps([...clusterSteps(driver, progress), ...platformSteps(driver, options, progress)], screen);
+  const tables = await platformTables(toolsOf(progress));
+  screen.write(`\n[INFO] All required services are healthy.\n\n${tables.trimEnd()}\n\n`);
+  if (driver.traits.enforcesNetworkPolicy === false)
+    screen.write("[INFO] This cluster's network does not enforce NetworkPolicies; k3s does.\n");
+  screen.write(
+    `[INFO] Up in ${formatDuration(performance.now() - startedAt)}. Next: export KUBECONFIG=${kubeconfigFile}; kubectl get strat -w\n`,
+  );
+}
+
+async function main(): Promise<number> {
+  try {
+    const options = parseUpOptions(process.argv.slice(2));
+    if (options.help) {
+      screen.write(upHelp);
+      return 0;
+    }
+    const onWait = (pid: number): void =>
+      screen.write(`[INFO] waiting for process ${pid}, which is bringing a cluster up or down\n`);
+    await withLock(`${recordFile()}.lock`, { waitMs: 60 * 60_000, onWait }, () => up(options));
+    return 0;
+  } catch (error) {
+    process.stderr.write(`\n${explain(error)}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+process.exitCode = await main();
