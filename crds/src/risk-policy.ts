@@ -29,7 +29,7 @@ export const RISK_POLICY: ResourceNames<"RiskPolicy"> = {
 
 const replay = z.strictObject({
   dataset: dataset.describe("Where the bars come from."),
-  speed: wholeNumber(1, 100_000).optional().describe("How many times faster than the wall clock. Default 1."),
+  speed: wholeNumber(1, 3600).optional().describe("How many times faster than the wall clock. Default 1."),
 });
 
 const paperMarket = exactlyOneOf(
@@ -49,7 +49,7 @@ const balance = z.strictObject({
 const basisPoints = numberOrDecimal(0, 1000);
 
 const paperAccount = z.strictObject({
-  balances: listMap(balance, ["asset"], 64).min(1).describe("What the account holds at its start."),
+  balances: listMap(balance, ["asset"], 16).min(1).describe("What the account holds at its start."),
   feeBps: basisPoints.optional().describe('Fee of every fill in basis points; fractions as text ("7.5"). Default 10.'),
   slippageBps: basisPoints
     .optional()

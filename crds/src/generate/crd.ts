@@ -34,7 +34,7 @@ export function objectSchemaOf(kind: KindDefinition): StructuralSchema {
 }
 
 /** The CustomResourceDefinition of a kind. */
-export function customResourceDefinition(kind: KindDefinition): object {
+export function customResourceDefinition(kind: KindDefinition) {
   const { names } = kind;
   return {
     apiVersion: "apiextensions.k8s.io/v1",

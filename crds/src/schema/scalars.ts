@@ -226,8 +226,8 @@ export const exchange = text({
   message: "must be the id of a ccxt exchange, such as binance or kraken",
 });
 
-/** A seed of the deterministic generators: 32 bits. */
-export const seed = wholeNumber(0, 4_294_967_295);
+/** A seed of the deterministic generators: 31 bits. */
+export const seed = wholeNumber(0, 2_147_483_647);
 
 /** A list whose entries are told apart by `keys`; server-side apply merges it by them. */
 export function listMap<Item extends z.ZodType>(item: Item, keys: readonly (keyof z.output<Item> & string)[], max: number) {
