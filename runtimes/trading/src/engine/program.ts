@@ -23,7 +23,7 @@ export interface Bar {
 export interface Series {
   /** How many closed bars are known. */
   readonly length: number;
-  /** 0 is the bar decided on, 1 the one before it; NaN beyond the first. */
+  /** 0 is the bar decided on, 1 the one before it. Throws RangeError for what is not known: negative, or `length` and more. */
   at(ago: number): number;
 }
 
