@@ -34,6 +34,7 @@ export const brokerErrors = {
   PAPER_STATE_CHANGED: "The paper account's stored state does not belong to this account.",
   VENUE_UNREACHABLE: "The venue did not answer: the outcome of a write is unknown.",
   VENUE_INCONSISTENT: "The venue reports what contradicts the journal: nothing is guessed, a person decides.",
+  TIMEFRAME_NOT_AVAILABLE: "The data has no bars of this timeframe: it must be a multiple of the data's own.",
   TOO_MANY_BARS: "More bars are asked for than one answer may hold.",
   INVARIANT_BROKEN: "The broker contradicts itself; the process ends rather than trade on it.",
 } as const;
@@ -65,5 +66,6 @@ export const brokerStatus: Readonly<Partial<Record<BrokerErrorCode, number>>> = 
   ACCOUNT_KIND_NOT_SUPPORTED_YET: 422,
   EXCHANGE_NOT_VERIFIED: 422,
   VENUE_UNREACHABLE: 503,
+  TIMEFRAME_NOT_AVAILABLE: 422,
   TOO_MANY_BARS: 400,
 };

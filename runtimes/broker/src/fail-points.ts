@@ -50,7 +50,7 @@ export interface KillOptions {
   /** Holds the marker `fail-point-<name>`, which makes the point fire once in the life of the volume. */
   readonly directory: string;
   /** Ends the process as SIGKILL does: no handler, no flush. */
-  kill(): void;
+  readonly kill: () => void;
 }
 
 /** Ends the process the first time `name` is passed. */

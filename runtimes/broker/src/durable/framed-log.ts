@@ -36,6 +36,10 @@ export class FramedLog {
     return this.#bytes;
   }
 
+  get healthy(): boolean {
+    return this.#broken === undefined;
+  }
+
   /** @throws CodedError LOG_UNWRITABLE; the record may or may not be on the disk then */
   append(payload: string): Promise<void> {
     const done = this.#tail.then(() => this.#write(encodeFrame(payload)));

@@ -94,6 +94,11 @@ export class SendLog {
     return done;
   }
 
+  /** False once a write has failed; only a restart helps. */
+  get healthy(): boolean {
+    return this.#segment?.healthy ?? true;
+  }
+
   async close(): Promise<void> {
     await this.#tail;
     await this.#segment?.close();

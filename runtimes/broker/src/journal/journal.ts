@@ -1,4 +1,4 @@
-import { CodedError, type Logger } from "@bellwether/service-kit";
+import { CodedError } from "@bellwether/service-kit";
 import {
   type FinalOrder,
   type OrderState,
@@ -23,7 +23,6 @@ export interface JournalOptions {
   /** `accounts[].name`, as it stands in orders and fills. */
   readonly account: string;
   readonly failPoints: FailPoints;
-  readonly log: Logger;
   /** Another process has taken over: this one has to end. */
   onFenced(): void;
 }
@@ -117,17 +116,9 @@ export class Journal {
     return row && { publicKey: row.public_key, epoch: Number(row.epoch) };
   }
 
-  async highestRiskEpoch(): Promise<number> {
-    const [row] = await this.#options.database.query<{ epoch: string }>(
-      "select epoch from broker.highest_risk_epoch where account_uid = $1",
-      [this.#options.accountUid],
-    );
-    return row ? Number(row.epoch) : 0;
-  }
-
-  /** @throws CodedError EPOCH_STALE when a higher epoch has been seen */
-  async noteRiskEpoch(epoch: number): Promise<void> {
-    await this.#write((transaction) => this.#requireRiskEpoch(transaction, epoch));
+  /** Remembers an epoch that the send log has seen; a lower one changes nothing. */
+  async raiseRiskEpoch(epoch: number): Promise<void> {
+    await this.#write((transaction) => this.#seenRiskEpoch(transaction, epoch));
   }
 
   /**
@@ -297,7 +288,8 @@ export class Journal {
     return rows[0] && storedOrder(rows[0]);
   }
 
-  async #requireRiskEpoch(transaction: Transaction, epoch: number): Promise<void> {
+  /** The highest risk epoch seen, this one included. */
+  async #seenRiskEpoch(transaction: Transaction, epoch: number): Promise<number> {
     const [row] = await transaction.query<{ epoch: string }>(
       `insert into broker.highest_risk_epoch (account_uid, epoch) values ($1, $2)
        on conflict (account_uid) do update set
@@ -306,7 +298,11 @@ export class Journal {
        returning epoch`,
       [this.#options.accountUid, epoch],
     );
-    const highest = Number(required(row).epoch);
+    return Number(required(row).epoch);
+  }
+
+  async #requireRiskEpoch(transaction: Transaction, epoch: number): Promise<void> {
+    const highest = await this.#seenRiskEpoch(transaction, epoch);
     if (highest <= epoch) return;
     throw new CodedError<BrokerErrorCode>("EPOCH_STALE", `risk epoch ${epoch} is below ${highest}, which this broker has seen`, {
       context: { epoch, highest },

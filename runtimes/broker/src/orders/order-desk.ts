@@ -139,7 +139,7 @@ export class OrderDesk {
 
   async #recordAboutToSend(approval: Approval, order: FinalOrder): Promise<{ order: StoredOrder; created: boolean }> {
     const { account, hardCaps, journal, venue, verifier, clock, failPoints } = this.#options;
-    const rules = venue.markets().find((market) => market.symbol === order.market);
+    const rules = venue.rules(order.market);
     const notional = checkOrder(order, { account, rules, hardCaps, lastPrice: this.#options.lastPrice(order.market) });
     failPoints.pass("before-about-to-send");
     verifier.requireUnexpired(approval);

@@ -21,6 +21,9 @@ export interface Venue {
   /** All executions of one order, oldest first. */
   trades(query: TradesQuery): Promise<readonly VenueTrade[]>;
   balances(): Promise<BrokerAccount["balances"]>;
+  /** What the venue says of a market; undefined when it has none of that name open. */
+  rules(symbol: string): MarketRules | undefined;
+  /** All markets it is known to have, at most 500. */
   markets(): readonly MarketRules[];
   /** Ids of orders that something happened to: a hint, which may be lost; the methods above are the truth. */
   onChange(listener: (clientOrderIds: readonly string[]) => void): void;

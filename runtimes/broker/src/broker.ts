@@ -1,0 +1,276 @@
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { type Check, type Clock, CodedError, Dependency, type Logger, type Metrics, messageOf } from "@bellwether/service-kit";
+import type { BrokerAccount, BrokerOrder, WireBar } from "@bellwether/trading";
+import type { BrokerService } from "./api.ts";
+import { type BrokerConfig, type PaperAccountConfig, accountUid } from "./config.ts";
+import { SendLog } from "./durable/send-log.ts";
+import type { BrokerErrorCode } from "./errors.ts";
+import type { FailPoints } from "./fail-points.ts";
+import type { BarsQuery, MarketFeed } from "./feeds/feed.ts";
+import type { Database } from "./journal/database.ts";
+import { Journal } from "./journal/journal.ts";
+import { migrate } from "./journal/migrate.ts";
+import { ApprovalVerifier } from "./orders/approval-verifier.ts";
+import { OrderDesk } from "./orders/order-desk.ts";
+import { orderFromText } from "./orders/order-checks.ts";
+import type { StreamHub } from "./stream-hub.ts";
+import { PaperVenue } from "./venues/paper/paper-venue.ts";
+import type { Venue } from "./venues/venue.ts";
+
+export interface BrokerOptions {
+  readonly config: BrokerConfig;
+  readonly paper: PaperAccountConfig;
+  readonly feed: MarketFeed;
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly hub: StreamHub;
+  readonly failPoints: FailPoints;
+  /** Another broker has taken over this account: the process has to end. */
+  onFenced(): void;
+  /** Tests put a faulty line between broker and venue here. */
+  readonly line?: (venue: Venue) => Venue;
+}
+
+const sweepEveryMs = 1_000;
+const retryStartMs = 1_000;
+
+/**
+ * The broker of one paper account, put together. Starting it, in this order: migrate, take the writer epoch, bring in what only the send log
+ * knows, ask the venue about every open order, then take orders.
+ */
+export class Broker implements BrokerService {
+  readonly #options: BrokerOptions;
+  readonly #journal: Journal;
+  readonly #sendLog: SendLog;
+  readonly #paper: PaperVenue;
+  readonly #venue: Venue;
+  readonly #desk: OrderDesk;
+  readonly #recovery: Dependency;
+  #recovered = false;
+  #stopSweeping: () => void = () => undefined;
+  #stopping = false;
+
+  private constructor(options: BrokerOptions, parts: { journal: Journal; sendLog: SendLog; paper: PaperVenue }) {
+    this.#options = options;
+    this.#journal = parts.journal;
+    this.#sendLog = parts.sendLog;
+    this.#paper = parts.paper;
+    this.#venue = options.line?.(parts.paper) ?? parts.paper;
+    const { config, clock, feed, failPoints, log, hub } = options;
+    this.#recovery = new Dependency("journal-recovery", () => clock.nowMs(), "not begun");
+    this.#desk = new OrderDesk({
+      account: config.account.name,
+      hardCaps: config.hardCaps,
+      journal: parts.journal,
+      sendLog: parts.sendLog,
+      venue: this.#venue,
+      verifier: new ApprovalVerifier({ keys: parts.journal, policyUid: config.policy.uid, clock }),
+      lastPrice: (market) => feed.lastPrice(market),
+      clock,
+      failPoints,
+      log,
+      publish: (change) => hub.change(change),
+    });
+    // A hint of the venue; the sweep finds what a lost one leaves.
+    this.#venue.onChange((ids) => {
+      if (this.#recovered) void this.#desk.refresh(ids);
+    });
+  }
+
+  /** Reads what the volume holds. Postgres is not needed yet. @throws CodedError LOG_CORRUPT, PAPER_STATE_CHANGED */
+  static async open(options: BrokerOptions): Promise<Broker> {
+    const { config, paper, feed, database, clock, log, failPoints } = options;
+    const uid = accountUid(config);
+    const journal = new Journal({
+      database,
+      accountUid: uid,
+      account: config.account.name,
+      failPoints,
+      onFenced: () => options.onFenced(),
+    });
+    const sendLog = await SendLog.open(join(config.dataDirectory, "send-log"), { failPoints });
+    const venue = await PaperVenue.open({
+      directory: join(config.dataDirectory, "paper-venue"),
+      accountUid: uid,
+      account: config.account.name,
+      settings: {
+        feeBps: paper.feeBps,
+        slippageBps: paper.slippageBps,
+        volumeShare: paper.volumeShare,
+        volumeUnit: "replay" in paper.market ? paper.market.replay.volumeUnit : "Base",
+      },
+      balances: paper.balances,
+      market: feed,
+      clock,
+      failPoints,
+      log,
+    });
+    return new Broker(options, { journal, sendLog, paper: venue });
+  }
+
+  get venue(): PaperVenue {
+    return this.#paper;
+  }
+
+  /** Takes the account over, again and again until Postgres lets it; then keeps asking the venue about what is open. */
+  async start(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    while (!signal.aborted) {
+      try {
+        await this.recover();
+        break;
+      } catch (error) {
+        if (!(error instanceof CodedError) || error.code !== "JOURNAL_UNAVAILABLE") throw error;
+        this.#recovery.down(error.message);
+        log.warn({ err: error }, "the account cannot be taken over yet");
+        await clock.sleep(retryStartMs, signal).catch(() => undefined);
+      }
+    }
+    this.#scheduleSweep();
+  }
+
+  /** One attempt to take the account over; safe to repeat. @throws CodedError JOURNAL_UNAVAILABLE, MIGRATION_CHANGED, LOG_CORRUPT */
+  async recover(): Promise<void> {
+    const { database, log } = this.#options;
+    await migrate(database);
+    const floors = await this.#epochFloors();
+    const epoch = await this.#journal.takeWriterEpoch(`${hostname()}/${process.pid}`, floors.writer);
+    if (floors.risk > 0) await this.#journal.raiseRiskEpoch(floors.risk);
+    const imported = await this.#importSendLog();
+    await this.#sendLog.prune();
+    await this.#desk.sweep();
+    this.#recovered = true;
+    this.#recovery.up(`writer epoch ${epoch}`);
+    log.info({ epoch, imported }, "the account is taken over");
+  }
+
+  async submit(request: Parameters<BrokerService["submit"]>[0]): Promise<BrokerOrder> {
+    this.#requireRecovered();
+    return this.#desk.submit(request);
+  }
+
+  async find(clientOrderId: string): Promise<BrokerOrder> {
+    return this.#desk.find(clientOrderId);
+  }
+
+  async void(clientOrderId: string, { order, epoch }: Parameters<BrokerService["void"]>[1]): Promise<BrokerOrder> {
+    this.#requireRecovered();
+    if (orderFromText(order).clientOrderId === clientOrderId) return this.#desk.void(order, epoch);
+    throw new CodedError<BrokerErrorCode>("ORDER_MALFORMED", "the order in the body is not the one in the path", {
+      context: { clientOrderId },
+    });
+  }
+
+  async cancel(clientOrderId: string, legs: "entry" | "all"): Promise<BrokerOrder> {
+    this.#requireRecovered();
+    return this.#desk.cancel(clientOrderId, legs);
+  }
+
+  async account(): Promise<BrokerAccount> {
+    const { config, feed } = this.#options;
+    return {
+      account: config.account.name,
+      kind: this.#venue.kind,
+      epoch: this.#journal.writerEpoch,
+      marketTime: Math.floor(feed.marketTimeMs()),
+      feed: feed.state(),
+      balances: [...(await this.#venue.balances())],
+      markets: [...this.#venue.markets()],
+    };
+  }
+
+  async bars(query: BarsQuery): Promise<readonly WireBar[]> {
+    const { feed } = this.#options;
+    const bars = await feed.bars(query);
+    // Whoever has read a market's past wants to hear how it goes on.
+    feed.watch(query.market, query.timeframe);
+    return bars;
+  }
+
+  /** Runs the market until `signal` aborts. */
+  async runFeed(signal: AbortSignal): Promise<void> {
+    const { feed, hub, log } = this.#options;
+    await feed.run(
+      {
+        onBaseBar: async (market, bar) => {
+          try {
+            await this.#paper.onBar(market, bar);
+          } catch (error) {
+            if (!(error instanceof CodedError)) throw error;
+            log.error({ err: error }, "the paper venue could not take a bar");
+          }
+        },
+        onBar: (event) => hub.bar(event),
+        onEnd: (message) => hub.end(message),
+      },
+      { signal, resumeAfter: (market) => this.#paper.resumeAfter(market) },
+    );
+  }
+
+  /** Only what a restart can mend: a volume that took a write badly has to be read afresh. */
+  live(): readonly Check[] {
+    const ok = this.#paper.healthy && this.#sendLog.healthy;
+    return [{ name: "volume", ok, message: ok ? "takes writes" : "a write failed: the logs have to be read afresh", sinceMs: 0 }];
+  }
+
+  ready(): readonly Check[] {
+    const { database, feed } = this.#options;
+    const { state, message } = feed.state();
+    const running = state === "running" || state === "ended";
+    return [database.check(), this.#recovery.check(), ...this.live(), { name: "feed", ok: running, message, sinceMs: 0 }];
+  }
+
+  async close(): Promise<void> {
+    this.#stopping = true;
+    this.#stopSweeping();
+    await this.#paper.close();
+    await this.#sendLog.close();
+  }
+
+  /** What the send log remembers of epochs: a Postgres from an older copy must not issue them again. */
+  async #epochFloors(): Promise<{ writer: number; risk: number }> {
+    const floors = { writer: 0, risk: 0 };
+    for await (const records of this.#sendLog.history()) {
+      for (const record of records) {
+        floors.writer = Math.max(floors.writer, record.writerEpoch);
+        floors.risk = Math.max(floors.risk, record.riskEpoch);
+      }
+    }
+    return floors;
+  }
+
+  async #importSendLog(): Promise<number> {
+    let imported = 0;
+    for await (const records of this.#sendLog.history()) {
+      const ids = records.map((record) => orderFromText(record.order).clientOrderId);
+      const missing = await this.#journal.missing(ids);
+      for (const [index, record] of records.entries()) {
+        if (!missing.has(ids[index] ?? "")) continue;
+        await this.#journal.importSent(record);
+        imported += 1;
+      }
+    }
+    return imported;
+  }
+
+  #scheduleSweep(): void {
+    this.#stopSweeping = this.#options.clock.setTimeout(() => {
+      void this.#desk
+        .sweep()
+        .catch((error: unknown) =>
+          this.#options.log.warn({ err: error }, `open orders could not be asked about: ${messageOf(error)}`),
+        )
+        .finally(() => {
+          if (!this.#stopping) this.#scheduleSweep();
+        });
+    }, sweepEveryMs);
+  }
+
+  #requireRecovered(): void {
+    if (this.#recovered) return;
+    throw new CodedError<BrokerErrorCode>("JOURNAL_UNAVAILABLE", "the broker has not taken the account over yet; retry");
+  }
+}
