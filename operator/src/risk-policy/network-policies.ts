@@ -1,0 +1,133 @@
+/** The named ways between the pods of a policy; whatever is not named here is closed in both directions. Pure. */
+import { OWNER_LABEL, type RiskAccount, type RiskPolicy, effectivePaperAccount } from "@bellwether/crds";
+import { childName } from "../child-name.ts";
+import { ACCOUNT_LABEL, API_PORT, type Component, HEALTH_PORT, MODE_LABEL, type Manifest, metadataOf } from "../child-objects.ts";
+import type { OperatorConfig } from "../config.ts";
+
+type Labels = Readonly<Record<string, string>>;
+
+interface Way {
+  /** Peers; none: anybody. */
+  readonly peers?: readonly object[];
+  readonly ports: readonly { readonly protocol: "TCP" | "UDP"; readonly port: number }[];
+}
+
+interface Ways {
+  readonly ingress: readonly Way[];
+  readonly egress: readonly Way[];
+}
+
+/**
+ *   operator ─► risk ◄─ agents of the policy           risk ─► brokers of the policy, Postgres, API server
+ *   risk ─► broker                                     broker ─► Postgres, its exchange
+ *   backtest: nobody, nothing                          everybody but backtests ─► DNS; health and metrics from anywhere
+ */
+export function networkPolicies(policy: RiskPolicy, config: OperatorConfig): Manifest[] {
+  if (!config.networkPolicies.enabled) return [];
+  return [
+    agentWays(policy),
+    backtestWays(policy),
+    riskWays(policy, config),
+    ...policy.spec.accounts.map((account) => brokerWays(policy, account, config)),
+  ];
+}
+
+const tcp = (...ports: number[]): Way["ports"] => ports.map((port) => ({ protocol: "TCP", port }));
+const pods = (labels: Labels): object => ({ podSelector: { matchLabels: labels } });
+const blocks = (cidrs: readonly string[]): object[] => cidrs.map((cidr) => ({ ipBlock: { cidr } }));
+
+const health: Way = { ports: tcp(HEALTH_PORT) };
+const dns: Way = {
+  ports: [
+    { protocol: "UDP", port: 53 },
+    { protocol: "TCP", port: 53 },
+  ],
+};
+
+const componentOf = (policy: RiskPolicy, component: Component): Labels => ({
+  "app.kubernetes.io/component": component,
+  [OWNER_LABEL.RiskPolicy]: policy.metadata.name,
+});
+
+function postgres({ postgres: { podLabels, port } }: OperatorConfig): Way {
+  return Object.keys(podLabels).length === 0 ? { ports: tcp(port) } : { peers: [pods(podLabels)], ports: tcp(port) };
+}
+
+function agentWays(policy: RiskPolicy): Manifest {
+  const selector = {
+    matchLabels: componentOf(policy, "agent"),
+    matchExpressions: [{ key: MODE_LABEL, operator: "NotIn", values: ["Backtest"] }],
+  };
+  const egress = [dns, { peers: [pods(componentOf(policy, "risk"))], ports: tcp(API_PORT) }];
+  return networkPolicy({ policy, role: "agents", selector, ways: { ingress: [health], egress } });
+}
+
+function backtestWays(policy: RiskPolicy): Manifest {
+  const selector = { matchLabels: { ...componentOf(policy, "agent"), [MODE_LABEL]: "Backtest" } };
+  return networkPolicy({ policy, role: "backtests", selector, ways: { ingress: [], egress: [] } });
+}
+
+function riskWays(policy: RiskPolicy, config: OperatorConfig): Manifest {
+  const operator = {
+    namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": config.namespace } },
+    podSelector: { matchLabels: { "app.kubernetes.io/component": "operator" } },
+  };
+  const callers: Way = { peers: [operator, pods(componentOf(policy, "agent"))], ports: tcp(API_PORT) };
+  const { apiServerCidrs, apiServerPorts } = config.networkPolicies;
+  const egress = [
+    dns,
+    postgres(config),
+    { peers: [pods(componentOf(policy, "broker"))], ports: tcp(API_PORT) },
+    { peers: blocks(apiServerCidrs), ports: tcp(...apiServerPorts) },
+  ];
+  return networkPolicy({
+    policy,
+    role: "risk",
+    selector: { matchLabels: componentOf(policy, "risk") },
+    ways: { ingress: [callers, health], egress },
+  });
+}
+
+function brokerWays(policy: RiskPolicy, account: RiskAccount, config: OperatorConfig): Manifest {
+  const { exchangeCidrs, exchangePorts } = config.networkPolicies;
+  const usesExchange = !account.paper || effectivePaperAccount(account.paper).market.kind === "ccxt";
+  const exchange: Way = { peers: blocks(exchangeCidrs), ports: tcp(...exchangePortsOf(account, exchangePorts)) };
+  const ingress = [{ peers: [pods(componentOf(policy, "risk"))], ports: tcp(API_PORT) }, health];
+  const selector = { matchLabels: { ...componentOf(policy, "broker"), [ACCOUNT_LABEL]: account.name } };
+  const egress = [dns, postgres(config), ...(usesExchange ? [exchange] : [])];
+  return networkPolicy({ policy, role: `broker-${account.name}`, selector, ways: { ingress, egress } });
+}
+
+/** A `baseUrl` may name another port than HTTPS'. */
+function exchangePortsOf({ paper, ccxt }: RiskAccount, usual: readonly number[]): number[] {
+  const market = paper && effectivePaperAccount(paper).market;
+  const baseUrl = market?.kind === "ccxt" ? market.baseUrl : ccxt?.baseUrl;
+  const port = baseUrl === undefined ? undefined : Number(new URL(baseUrl).port || (baseUrl.startsWith("http:") ? 80 : 443));
+  return [...new Set([...usual, ...(port === undefined ? [] : [port])])];
+}
+
+function networkPolicy({
+  policy,
+  role,
+  selector,
+  ways,
+}: {
+  policy: RiskPolicy;
+  role: string;
+  selector: object;
+  ways: Ways;
+}): Manifest {
+  const component = role === "risk" ? "risk" : role === "agents" || role === "backtests" ? "agent" : "broker";
+  const rule = (peer: "from" | "to", { peers, ports }: Way): object => ({ ...(peers && { [peer]: peers }), ports });
+  return {
+    apiVersion: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    metadata: metadataOf({ owner: policy, component, name: childName("rpol", policy.metadata.name, role) }),
+    spec: {
+      podSelector: selector,
+      policyTypes: ["Ingress", "Egress"],
+      ingress: ways.ingress.map((way) => rule("from", way)),
+      egress: ways.egress.map((way) => rule("to", way)),
+    },
+  };
+}

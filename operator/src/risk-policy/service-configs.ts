@@ -1,0 +1,137 @@
+/** config.json of the risk pod and of each account's broker, from a RiskPolicy. Pure. */
+import { type BrokerConfigInput, brokerConfig } from "@bellwether/broker/config";
+import { type RiskAccount, type RiskPolicy, type Strategy, effectivePaperAccount, effectiveStrategySpec } from "@bellwether/crds";
+import { type RiskConfigInput, riskConfig } from "@bellwether/risk/config";
+import { brokerName, riskName, subjectOf } from "../child-name.ts";
+import { API_PORT, namespaceOf, uidOf } from "../child-objects.ts";
+import type { OperatorConfig } from "../config.ts";
+
+export const DATASET_DIRECTORY = "/etc/bellwether-dataset";
+export const POSTGRES_DIRECTORY = "/var/run/secrets/bellwether/postgres";
+export const DATA_DIRECTORY = "/var/lib/bellwether";
+
+/** Bounds of the broker's own schema. */
+const mostMarkets = 64;
+
+export type Rendered = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly message: string };
+
+export interface PolicyIdentity {
+  readonly uid: string;
+  readonly name: string;
+  readonly namespace: string;
+}
+
+export interface ConfigSource {
+  readonly policy: RiskPolicy;
+  readonly issuer: string;
+  readonly config: OperatorConfig;
+}
+
+export function riskConfigText({ policy, issuer, config }: ConfigSource): Rendered {
+  const namespace = namespaceOf(policy);
+  const input: RiskConfigInput = {
+    policy: identityOf(policy),
+    operatorSubject: subjectOf(config.namespace, config.serviceAccountName),
+    issuer,
+    dsnFile: `${POSTGRES_DIRECTORY}/${config.postgres.riskDsnKey}`,
+    brokers: policy.spec.accounts.map(({ name }) => ({
+      account: name,
+      baseUrl: `http://${brokerName(policy.metadata.name, name)}.${namespace}.svc:${API_PORT}`,
+    })),
+    logLevel: config.logLevel,
+  };
+  return rendered(riskConfig.safeParse(input));
+}
+
+export function brokerConfigText(
+  { policy, issuer, config }: ConfigSource,
+  account: RiskAccount,
+  strategies: readonly Strategy[],
+): Rendered {
+  const input: BrokerConfigInput = {
+    policy: identityOf(policy),
+    account: accountOf(account),
+    markets: marketsOf(policy, account.name, strategies).slice(0, mostMarkets),
+    hardCaps: { ...account.hardCaps },
+    riskSubject: subjectOf(namespaceOf(policy), riskName(policy.metadata.name)),
+    issuer,
+    dsnFile: `${POSTGRES_DIRECTORY}/${config.postgres.brokerDsnKey}`,
+    dataDirectory: DATA_DIRECTORY,
+    logLevel: config.logLevel,
+  };
+  return rendered(brokerConfig.safeParse(input));
+}
+
+function rendered(
+  result:
+    { success: true; data: object } | { success: false; error: { issues: readonly { path: PropertyKey[]; message: string }[] } },
+): Rendered {
+  if (result.success) return { ok: true, text: `${JSON.stringify(result.data, null, 2)}\n` };
+  const faults = result.error.issues.slice(0, 5).map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  return { ok: false, message: faults.join("; ") };
+}
+
+function identityOf(policy: RiskPolicy): PolicyIdentity {
+  return { uid: uidOf(policy), name: policy.metadata.name, namespace: namespaceOf(policy) };
+}
+
+/**
+ * Every market and timeframe that a strategy of the account trades on, each once, in a stable order. A new one restarts the broker; those of
+ * deleted strategies leave with the next change of the policy's strategies.
+ */
+export function marketsOf(
+  policy: RiskPolicy,
+  account: string,
+  strategies: readonly Strategy[],
+): { symbol: string; timeframe: string }[] {
+  const markets = new Map<string, { symbol: string; timeframe: string }>();
+  for (const strategy of strategies) {
+    const { riskPolicyRef, mode } = effectiveStrategySpec(strategy.spec);
+    const isHere = strategy.metadata.namespace === policy.metadata.namespace && riskPolicyRef.name === policy.metadata.name;
+    if (!isHere || riskPolicyRef.account !== account || mode === "Backtest") continue;
+    for (const { symbol, timeframe } of strategy.spec.markets) markets.set(`${symbol} ${timeframe}`, { symbol, timeframe });
+  }
+  return [...markets.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, market]) => market);
+}
+
+function accountOf(account: RiskAccount): BrokerConfigInput["account"] {
+  const { name } = account;
+  if (account.paper) return { name, paper: paperOf(account.paper) };
+  if (account.ccxt) {
+    const { exchange, sandbox, baseUrl } = account.ccxt;
+    return { name, ccxt: { exchange, ...(sandbox !== undefined && { sandbox }), ...(baseUrl !== undefined && { baseUrl }) } };
+  }
+  return { name, solana: { rpcUrls: account.solana?.rpcUrls ?? [] } };
+}
+
+function paperOf(paper: NonNullable<RiskAccount["paper"]>): NonNullable<BrokerConfigInput["account"]["paper"]> {
+  const { balances, feeBps, slippageBps, volumeShareRatio, market } = effectivePaperAccount(paper);
+  const base = {
+    balances: balances.map(({ asset, amount }) => ({ asset, amount })),
+    feeBps,
+    slippageBps,
+    volumeShare: volumeShareRatio,
+  };
+  if (market.kind === "ccxt") {
+    const { exchange, baseUrl } = market;
+    return { ...base, market: { ccxt: { exchange, ...(baseUrl !== undefined && { baseUrl }) } } };
+  }
+  const { source, symbol, volumeUnit, gaps } = market.dataset;
+  const dataset = source.kind === "synthetic" ? { synthetic: { seed: source.seed } } : { file: datasetFile(source) };
+  return {
+    ...base,
+    market: { replay: { dataset, ...(symbol !== undefined && { symbol }), volumeUnit, gaps, speed: market.speed } },
+  };
+}
+
+function datasetFile(source: { kind: "configMap"; key: string } | { kind: "volume"; path: string } | { kind: "ccxt" }): string {
+  switch (source.kind) {
+    case "configMap":
+      return `${DATASET_DIRECTORY}/${source.key}`;
+    case "volume":
+      return `${DATASET_DIRECTORY}/${source.path}`;
+    case "ccxt":
+      // Named here so that the broker says that there is no such file: a replay of an exchange's history is to be downloaded first.
+      return `${DATASET_DIRECTORY}/not-downloaded`;
+  }
+}

@@ -1,0 +1,114 @@
+/** config.json of an agent, from a Strategy and the RiskPolicy it names. Pure. */
+import { type AgentConfigInput, agentConfig } from "@bellwether/agent/config";
+import {
+  type EffectiveStrategySpec,
+  type RiskPolicy,
+  durationMs,
+  effectiveDataset,
+  effectivePaperAccount,
+  effectiveRiskPolicySpec,
+} from "@bellwether/crds";
+import { quantity } from "../ledger/pod-cpus.ts";
+
+export const PROGRAM_DIRECTORY = "/etc/bellwether-program";
+export const DATASET_DIRECTORY = "/etc/bellwether-dataset";
+export const AGENT_TOKEN_AUDIENCE = "risk.bellwether.dev";
+
+export interface AgentConfigSource {
+  readonly strategy: { readonly uid: string; readonly name: string; readonly namespace: string };
+  readonly spec: EffectiveStrategySpec;
+  readonly policy: RiskPolicy;
+  /** `http://rpol-p-risk.<namespace>.svc:8080` */
+  readonly riskUrl: string;
+}
+
+export type Rendered = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly message: string };
+
+/** The file's text, or why the agent would not take it: bounds that its schema has and the CRD has not. */
+export function renderAgentConfig(source: AgentConfigSource): Rendered {
+  const result = agentConfig.safeParse(agentConfigInput(source));
+  if (result.success) return { ok: true, text: `${JSON.stringify(result.data, null, 2)}\n` };
+  const faults = result.error.issues.slice(0, 5).map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  return { ok: false, message: faults.join("; ") };
+}
+
+function agentConfigInput(source: AgentConfigSource): AgentConfigInput {
+  const { strategy, spec, riskUrl } = source;
+  const base = {
+    strategy,
+    markets: spec.markets.map(({ symbol, timeframe }) => ({ symbol, timeframe })),
+    schedule: scheduleOf(spec.schedule),
+    warmupBars: spec.schedule.warmupBars,
+    program: programOf(spec.program),
+    limits: { memoryMiB: programMemoryMiB(spec.resources.memory) },
+  };
+  if (spec.mode === "Backtest") return { mode: "Backtest", ...base, backtest: backtestOf(source) };
+  return {
+    mode: spec.mode,
+    ...base,
+    risk: { url: riskUrl, tokenFile: `/var/run/secrets/bellwether/${AGENT_TOKEN_AUDIENCE}/token` },
+  };
+}
+
+function scheduleOf(schedule: EffectiveStrategySpec["schedule"]): AgentConfigInput["schedule"] {
+  switch (schedule.kind) {
+    case "onBar":
+      return { kind: "onBar" };
+    case "every":
+      return { kind: "every", everyMs: durationMs(schedule.every) };
+    case "cron":
+      return { kind: "cron", cron: schedule.cron, timeZone: schedule.timeZone };
+  }
+}
+
+function programOf({ builtin, source }: EffectiveStrategySpec["program"]): AgentConfigInput["program"] {
+  if (builtin) return { builtin: builtin.name, parameters: { ...builtin.parameters } };
+  if (!source) throw new TypeError("a program that is neither builtin nor source passed validation");
+  const { name, key } = source.configMapRef;
+  return { source: { file: `${PROGRAM_DIRECTORY}/${key}`, name: `${name}/${key}` }, parameters: { ...source.parameters } };
+}
+
+function backtestOf({ spec, policy }: AgentConfigSource): Extract<AgentConfigInput, { mode: "Backtest" }>["backtest"] {
+  const { backtest } = spec;
+  if (!backtest) throw new TypeError("a Backtest without backtest passed validation");
+  const { source, volumeUnit, gaps } = effectiveDataset(backtest.dataset);
+  const found = policy.spec.accounts.find(({ name }) => name === spec.riskPolicyRef.account)?.paper;
+  const paper = found && effectivePaperAccount(found);
+  const { limits, baseCurrency } = effectiveRiskPolicySpec(policy.spec);
+  return {
+    dataset: source.kind === "synthetic" ? { synthetic: { seed: source.seed } } : { file: datasetFile(source) },
+    volumeUnit,
+    gaps,
+    ...(backtest.from !== undefined && { fromMs: Date.parse(backtest.from) }),
+    ...(backtest.to !== undefined && { toMs: Date.parse(backtest.to) }),
+    ...(backtest.seed !== undefined && { seed: backtest.seed }),
+    startingBalances: (backtest.startingBalances ?? paper?.balances ?? []).map(({ asset, amount }) => ({ asset, amount })),
+    baseCurrency,
+    // The fee model of the account it would trade on; the halt of a policy says nothing about the past and stays out.
+    ...(paper && { feeBps: paper.feeBps, slippageBps: paper.slippageBps }),
+    limits: {
+      maxPositionRatio: limits.maxPositionRatio,
+      maxOrderNotional: limits.maxOrderNotional,
+      maxOpenOrders: limits.maxOpenOrders,
+    },
+    ...(spec.shareRatio !== undefined && { shareRatio: spec.shareRatio }),
+  };
+}
+
+function datasetFile(source: { kind: "configMap"; key: string } | { kind: "volume"; path: string } | { kind: "ccxt" }): string {
+  switch (source.kind) {
+    case "configMap":
+      return `${DATASET_DIRECTORY}/${source.key}`;
+    case "volume":
+      return `${DATASET_DIRECTORY}/${source.path}`;
+    case "ccxt":
+      throw new TypeError("a dataset that is to be downloaded passed the references' check");
+  }
+}
+
+/** Heap of the process a source program runs in: half of what the agent's own process leaves. */
+function programMemoryMiB(memory: string): number {
+  const agentMiB = 128;
+  const wholeMiB = Math.floor((quantity(memory) ?? 0) / 2 ** 20);
+  return Math.min(16_384, Math.max(32, Math.floor((wholeMiB - agentMiB) / 2)));
+}
