@@ -80,7 +80,7 @@ async function reconcile(key: string): Promise<Outcome> {
   return done;
 }
 
-const controller = new Controller({ kind: "Probe", reconcile, clock, random, log, concurrency: 8 })
+const controller = new Controller({ kind: "Probe", reconcile, clock, random, log, concurrency: 16 })
   .watch(probeInformer)
   .watch(configMapInformer, ownersOfKind("Probe", "bench.example.com/v1"));
 
