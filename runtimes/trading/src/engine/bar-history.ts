@@ -34,6 +34,15 @@ class Column implements Series {
     return this.#values[this.#length - 1 - ago] as number;
   }
 
+  sum(count: number, ago = 0): number {
+    const end = this.#length - ago;
+    if (!(ago >= 0 && count >= 0 && end >= count)) throw outOfRange(ago + count - 1, this.#length);
+    const values = this.#values;
+    let sum = 0;
+    for (let index = end - count; index < end; index++) sum += values[index] as number;
+    return sum;
+  }
+
   moveTo(length: number): void {
     this.#length = length;
   }

@@ -25,6 +25,8 @@ export interface Series {
   readonly length: number;
   /** 0 is the bar decided on, 1 the one before it. Throws RangeError for what is not known: negative, or `length` and more. */
   at(ago: number): number;
+  /** Sum of `count` values up to the one `ago` bars back (default 0), added oldest first. Throws like `at`. */
+  sum(count: number, ago?: number): number;
 }
 
 export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };

@@ -1,10 +1,13 @@
 import { describe, expect, test } from "vitest";
+import { BarHistory } from "../engine/bar-history.ts";
 import type { Series } from "../engine/program.ts";
 import { atr, ema, highest, lowest, rsi, sma, standardDeviation, zScore } from "./indicators.ts";
 
 /** Values oldest first, as a chart shows them. */
 function series(...values: readonly number[]): Series {
-  return { length: values.length, at: (ago) => values[values.length - 1 - ago] ?? Number.NaN };
+  const column = Float64Array.from(values);
+  const columns = { times: column, opens: column, highs: column, lows: column, closes: column, volumes: column };
+  return BarHistory.over(columns, values.length).closes;
 }
 
 describe("indicators", () => {

@@ -9,9 +9,7 @@ import type { Series } from "../engine/program.ts";
 /** Simple moving average of the last `length` values. */
 export function sma(series: Series, length: number, ago = 0): number {
   if (series.length < length + ago) return Number.NaN;
-  let sum = 0;
-  for (let index = length - 1; index >= 0; index--) sum += series.at(index + ago);
-  return sum / length;
+  return series.sum(length, ago) / length;
 }
 
 /** Population standard deviation of the last `length` values. */
