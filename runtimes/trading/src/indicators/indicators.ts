@@ -14,6 +14,7 @@ export function sma(series: Series, length: number, ago = 0): number {
 
 /** Population standard deviation of the last `length` values. */
 export function standardDeviation(series: Series, length: number, ago = 0): number {
+  if (series.length < length + ago) return Number.NaN;
   const mean = sma(series, length, ago);
   let squares = 0;
   for (let index = length - 1; index >= 0; index--) {
