@@ -5,6 +5,7 @@ export const riskErrors = {
   MIGRATION_CHANGED:
     "A migration that was applied differs from the one in this image: the image does not belong to this database.",
   NOT_REGISTERED: "The strategy is not known to this policy's risk yet; the operator registers it. Retry.",
+  NOT_ADMITTED: "The strategy is known but has not been given its capital: see the message of its registration. Retry.",
   NOT_THIS_STRATEGY: "The caller's ServiceAccount is not the one registered for this strategy: it may not speak for it.",
   ALREADY_DECIDED:
     "A decision at or after this time is stored with other content: a decided bar is never decided again. Read the snapshot and go on.",
@@ -23,6 +24,7 @@ export const riskStatus: Readonly<Partial<Record<RiskErrorCode, number>>> = {
   JOURNAL_UNAVAILABLE: 503,
   EPOCH_LOST: 503,
   NOT_REGISTERED: 404,
+  NOT_ADMITTED: 409,
   NOT_THIS_STRATEGY: 403,
   ALREADY_DECIDED: 409,
   RUN_MISMATCH: 409,

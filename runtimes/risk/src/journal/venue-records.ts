@@ -80,6 +80,16 @@ export async function readVenueChanges(transaction: Transaction, accountUid: str
   };
 }
 
+/** The rows of these orders, as they stand. */
+export async function readOrderStates(transaction: Transaction, ids: readonly string[]): Promise<VenueOrderRow[]> {
+  const rows = await transaction.query<OrderRow>(
+    `select client_order_id, state, venue_order_id, protective_legs, reason, revision, floor(extract(epoch from updated_at) * 1000)::bigint as updated_ms
+     from broker.orders where client_order_id = any($1)`,
+    [ids],
+  );
+  return rows.map(venueOrderRow);
+}
+
 function venueOrderRow(row: OrderRow): VenueOrderRow {
   return {
     clientOrderId: row.client_order_id,

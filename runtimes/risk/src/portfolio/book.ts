@@ -130,10 +130,13 @@ export class AccountBook {
     return this.#orders.get(clientOrderId);
   }
 
+  orderIds(): string[] {
+    return [...this.#orders.keys()];
+  }
+
   /** Takes in what the broker's journal says of an order; returns it when something changed. */
   applyVenueOrder(row: VenueOrderRow): BookOrder | undefined {
     const order = this.#orders.get(row.clientOrderId);
-    // The rows come in the order they were written: an ended order has nothing new to say but about its protective legs.
     if (!order) return undefined;
     order.known = true;
     order.state = row.state;

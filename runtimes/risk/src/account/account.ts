@@ -1,0 +1,205 @@
+import { type Check, type Clock, CodedError, Dependency, type Logger, hasCode, messageOf } from "@bellwether/service-kit";
+import { type BrokerAccount, type MarketTerms, marketTerms } from "@bellwether/trading";
+import type { RiskErrorCode } from "../errors.ts";
+import type { Database, Transaction } from "../journal/database.ts";
+import { type WriterEpoch, requireEpoch } from "../journal/epoch.ts";
+import { storeReleases } from "../journal/order-records.ts";
+import { type VenueCursor, readVenueChanges, venueRecordsExist, venueStart } from "../journal/venue-records.ts";
+import { AccountBook, type BookFill, type BookOrder } from "../portfolio/book.ts";
+import type { Broker } from "../venue/broker.ts";
+import { loadBook } from "./load-book.ts";
+import { Mutex } from "./mutex.ts";
+
+export interface AccountOptions {
+  readonly accountUid: string;
+  readonly name: string;
+  readonly epoch: WriterEpoch;
+  readonly database: Database;
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** What the broker's journal brought, in its order; called after the book has taken it in. */
+  readonly onChanges: (changes: { fills: readonly BookFill[]; orders: readonly BookOrder[] }) => void;
+  /** Another process writes for this policy: this one must end. */
+  readonly onSuperseded: (error: Error) => void;
+}
+
+/** Decisions that may wait for one account; more are told to come back. */
+const longestQueue = 200;
+
+/**
+ * One account: its book, and the one way to read and write it. Everything that looks at the book to decide something runs in `exclusive`, one at a time;
+ * everything it writes carries the writer epoch and the account's row lock. When the outcome of a write is unknown the book is dropped and folded again.
+ */
+export class Account {
+  readonly accountUid: string;
+  readonly name: string;
+  readonly broker: Broker;
+  readonly inFlight = new Set<string>();
+  readonly #options: AccountOptions;
+  readonly #mutex = new Mutex();
+  readonly #venue: Dependency;
+  #book: AccountBook;
+  #cursor: VenueCursor = venueStart;
+  #stale = true;
+  #opened = false;
+  #venueRecords = false;
+  #venueState: BrokerAccount | undefined;
+  #terms = new Map<string, MarketTerms>();
+  #marketTimeMs = 0;
+  #endedMessage: string | undefined;
+
+  constructor(options: AccountOptions) {
+    this.#options = options;
+    this.accountUid = options.accountUid;
+    this.name = options.name;
+    this.broker = options.broker;
+    this.#book = new AccountBook(options.accountUid, options.name);
+    this.#venue = new Dependency(`broker ${options.name}`, () => options.clock.nowMs());
+  }
+
+  /** The fold as of the last read; for views. Decisions use the one that `exclusive` hands out. */
+  get book(): AccountBook {
+    return this.#book;
+  }
+
+  /** False until the book has been folded, and again after a write of unknown outcome. */
+  get loaded(): boolean {
+    return !this.#stale;
+  }
+
+  /** Opening balances are in the journal. */
+  get opened(): boolean {
+    return this.#opened;
+  }
+
+  /** The last answer of the broker; undefined before the first. */
+  get venueState(): BrokerAccount | undefined {
+    return this.#venueState;
+  }
+
+  get venueReachable(): boolean {
+    return this.#venue.ok;
+  }
+
+  /** Market time as far as it is known here; 0 before the first bar or answer. */
+  get marketTimeMs(): number {
+    return this.#marketTimeMs;
+  }
+
+  /** Why no more bars come, once they have ended. */
+  get endedMessage(): string | undefined {
+    return this.#endedMessage;
+  }
+
+  get queueLength(): number {
+    return this.#mutex.depth;
+  }
+
+  venueCheck(): Check {
+    return this.#venue.check();
+  }
+
+  terms(market: string): MarketTerms | undefined {
+    return this.#terms.get(market);
+  }
+
+  markEnded(message: string): void {
+    this.#endedMessage = message;
+  }
+
+  advanceMarketTime(timeMs: number): void {
+    this.#marketTimeMs = Math.max(this.#marketTimeMs, timeMs);
+  }
+
+  markOpened(): void {
+    this.#opened = true;
+  }
+
+  /** Asks the broker how it is; keeps feed state, market time and market rules. */
+  async askVenue(): Promise<BrokerAccount | undefined> {
+    const startedMs = this.#options.clock.nowMs();
+    try {
+      const state = await this.broker.account();
+      this.#venueState = state;
+      this.advanceMarketTime(state.marketTime);
+      this.#terms = new Map(state.markets.map((rules) => [rules.symbol, marketTerms(rules)]));
+      this.#endedMessage = state.feed.state === "ended" ? state.feed.message || "the market data has ended" : undefined;
+      this.#venue.up("answers", this.#options.clock.nowMs() - startedMs);
+      return state;
+    } catch (error) {
+      if (this.#venue.ok) this.#options.log.warn({ err: error, account: this.name }, "the broker does not answer");
+      this.#venue.down(messageOf(error));
+      return undefined;
+    }
+  }
+
+  /** Runs `work` alone on this account, on a book that is folded and up to date with the broker's journal. */
+  exclusive<T>(work: (book: AccountBook) => Promise<T>): Promise<T> {
+    if (this.#mutex.depth >= longestQueue) {
+      const message = `more than ${longestQueue} calls wait for account ${this.name}`;
+      return Promise.reject(new CodedError<RiskErrorCode>("JOURNAL_UNAVAILABLE", message));
+    }
+    return this.#mutex.run(async () => {
+      if (this.#stale) await this.#reload();
+      await this.catchUp(this.#options.database);
+      return work(this.#book);
+    });
+  }
+
+  /**
+   * A write transaction of this account: epoch first, then the account's row. Call it within `exclusive` only.
+   *
+   * @throws CodedError JOURNAL_UNAVAILABLE (outcome unknown: the book will be folded again), EPOCH_LOST
+   */
+  async write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    try {
+      return await this.#options.database.transaction(async (transaction) => {
+        await requireEpoch(transaction, this.#options.epoch);
+        await transaction.query("select 1 from risk.accounts where account_uid = $1 for update", [this.accountUid]);
+        return work(transaction);
+      });
+    } catch (error) {
+      if (hasCode(error, "JOURNAL_UNAVAILABLE")) this.#stale = true;
+      if (hasCode(error, "EPOCH_LOST")) this.#options.onSuperseded(error);
+      throw error;
+    }
+  }
+
+  /** Takes in what the broker has recorded since the last look. Within `exclusive` only; inside a write, pass its transaction. */
+  async catchUp(reader: Transaction): Promise<void> {
+    if (!this.#venueRecords) {
+      this.#venueRecords = await venueRecordsExist(reader);
+      if (!this.#venueRecords) return;
+    }
+    for (let more = true; more;) {
+      const changes = await readVenueChanges(reader, this.accountUid, this.#cursor);
+      for (const fill of changes.fills) this.#book.applyFill(fill);
+      const orders = changes.orders.flatMap((row) => this.#book.applyVenueOrder(row) ?? []);
+      ({ cursor: this.#cursor, more } = changes);
+      if (changes.fills.length > 0 || orders.length > 0) this.#options.onChanges({ fills: changes.fills, orders });
+    }
+  }
+
+  /** Writes down the releases that the broker's journal has brought. Within `exclusive` only. */
+  async storeEnds(): Promise<void> {
+    const ended = this.#book.unstoredReleases();
+    if (ended.length > 0) {
+      const ends = ended.map(({ order, state, reason }) => ({ clientOrderId: order.clientOrderId, state, reason }));
+      await this.write((transaction) => storeReleases(transaction, ends));
+      for (const order of ended) order.releaseStored = true;
+    }
+    this.#book.forgetEnded();
+  }
+
+  async #reload(): Promise<void> {
+    const { book, cursor, opened, venueKnown } = await loadBook(this.#options.database, this.accountUid, this.name);
+    // Marks come from bars, too: those since the last write are newer than the journal's.
+    for (const [market, mark] of this.#book.marks()) book.setMark(market, mark);
+    this.#book = book;
+    this.#cursor = cursor;
+    this.#opened = opened;
+    this.#venueRecords = venueKnown;
+    this.#stale = false;
+  }
+}

@@ -1,0 +1,70 @@
+import { parseDecimal } from "@bellwether/trading";
+import type { Database, Transaction } from "../journal/database.ts";
+import { readProtectedOrders, readUnreleasedOrders } from "../journal/order-records.ts";
+import { type VenueCursor, readOrderStates, readVenueChanges, venueRecordsExist, venueStart } from "../journal/venue-records.ts";
+import { AccountBook, type BookTransfer } from "../portfolio/book.ts";
+
+export interface LoadedBook {
+  readonly book: AccountBook;
+  readonly cursor: VenueCursor;
+  /** Opening balances have been taken from the venue. */
+  readonly opened: boolean;
+  /** The broker has made its tables; without them nothing can have happened. */
+  readonly venueKnown: boolean;
+}
+
+/**
+ * Folds one account from the journal, from nothing: transfers, approved orders, every fill. Fills are read page by page: what is held in memory does not
+ * grow with the history.
+ */
+export async function loadBook(database: Database, accountUid: string, name: string): Promise<LoadedBook> {
+  const book = new AccountBook(accountUid, name);
+  const venueKnown = await venueRecordsExist(database);
+  const [account] = await database.query<{ opened: boolean }>(
+    "select opened_at is not null as opened from risk.accounts where account_uid = $1",
+    [accountUid],
+  );
+  for (const transfer of await readTransfers(database, accountUid)) book.applyTransfer(transfer);
+  for (const order of await readUnreleasedOrders(database, accountUid)) book.addOrder(order);
+  await loadMarks(database, book);
+  const opened = account?.opened === true;
+  if (!venueKnown) return { book, cursor: venueStart, opened, venueKnown };
+
+  for (const order of await readProtectedOrders(database, accountUid)) book.addOrder(order);
+  // The highest revision before the states: whatever changes in between is read again, which does no harm.
+  const [top] = await database.query<{ revision: string }>(
+    "select coalesce(max(revision), 0) as revision from broker.orders where account_uid = $1",
+    [accountUid],
+  );
+  const states = await readOrderStates(database, book.orderIds());
+  let cursor: VenueCursor = { revision: Number(top?.revision ?? 0), sequence: 0 };
+  for (let more = true; more;) {
+    const changes = await readVenueChanges(database, accountUid, cursor);
+    for (const fill of changes.fills) book.applyFill(fill);
+    for (const row of changes.orders) book.applyVenueOrder(row);
+    ({ cursor, more } = changes);
+  }
+  for (const row of states) if (!book.order(row.clientOrderId)?.known) book.applyVenueOrder(row);
+  return { book, cursor, opened, venueKnown };
+}
+
+async function readTransfers(reader: Transaction, accountUid: string): Promise<BookTransfer[]> {
+  const rows = await reader.query<{ from_sub_account: string | null; to_sub_account: string; asset: string; amount: string }>(
+    "select from_sub_account, to_sub_account, asset, amount from risk.transfers where account_uid = $1 order by id",
+    [accountUid],
+  );
+  return rows.map((row) => ({
+    from: row.from_sub_account ?? undefined,
+    to: row.to_sub_account,
+    asset: row.asset,
+    amount: parseDecimal(row.amount),
+  }));
+}
+
+async function loadMarks(reader: Transaction, book: AccountBook): Promise<void> {
+  const rows = await reader.query<{ market: string; price: string; market_time_ms: string }>(
+    "select market, price, market_time_ms from risk.marks where account_uid = $1",
+    [book.accountUid],
+  );
+  for (const row of rows) book.setMark(row.market, { price: parseDecimal(row.price), timeMs: Number(row.market_time_ms) });
+}

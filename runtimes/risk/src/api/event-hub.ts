@@ -1,0 +1,28 @@
+/** Where an agent's stream ends; see service-kit's EventSink. */
+export interface Subscriber {
+  send(event: { event: string; id?: string; data: unknown }): void;
+}
+
+/** Fans events out to the open streams, by strategy. Nothing is kept: a reader that was away reads the snapshot and the bars it missed. */
+export class EventHub {
+  readonly #subscribers = new Map<string, Set<Subscriber>>();
+
+  subscribe(strategyUid: string, subscriber: Subscriber): () => void {
+    const subscribers = this.#subscribers.get(strategyUid) ?? new Set();
+    this.#subscribers.set(strategyUid, subscribers);
+    subscribers.add(subscriber);
+    return () => {
+      subscribers.delete(subscriber);
+      if (subscribers.size === 0 && this.#subscribers.get(strategyUid) === subscribers) this.#subscribers.delete(strategyUid);
+    };
+  }
+
+  publish(strategyUid: string, event: { event: string; id?: string; data: unknown }): void {
+    for (const subscriber of this.#subscribers.get(strategyUid) ?? []) subscriber.send(event);
+  }
+
+  /** Open streams of one strategy. */
+  count(strategyUid: string): number {
+    return this.#subscribers.get(strategyUid)?.size ?? 0;
+  }
+}

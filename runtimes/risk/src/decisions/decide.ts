@@ -1,0 +1,309 @@
+import { createHash } from "node:crypto";
+import { type Clock, CodedError, type Logger } from "@bellwether/service-kit";
+import {
+  type DecisionReply,
+  type DecisionRequest,
+  type Denial,
+  type TradingCondition,
+  ZERO,
+  add,
+  decisionReply,
+  isOpen,
+  parseDecimal,
+  rulesFor,
+} from "@bellwether/trading";
+import type { Account } from "../account/account.ts";
+import type { RiskErrorCode } from "../errors.ts";
+import type { FailPoints } from "../fail-points.ts";
+import type { Transaction } from "../journal/database.ts";
+import { insertPlan, readOrder, storeCancelRequest, storeNonce } from "../journal/order-records.ts";
+import { readStrategy } from "../journal/strategy-records.ts";
+import type { CommittedOrder } from "../orders/dispatch.ts";
+import type { Signer } from "../orders/signer.ts";
+import type { EffectivePolicy } from "../policy/effective-policy.ts";
+import type { AccountBook, BookOrder } from "../portfolio/book.ts";
+import type { Strategy } from "../strategies/strategy.ts";
+import { type DecisionWorld, type PlannedDecision, type PlannedOrder, planDecision } from "./plan-decision.ts";
+
+export interface DecideContext {
+  readonly account: Account;
+  readonly policy: EffectivePolicy;
+  readonly trading: TradingCondition;
+  readonly signer: Signer;
+  readonly epoch: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly failPoints: FailPoints;
+}
+
+export interface Decided {
+  readonly reply: DecisionReply;
+  /** To be dispatched, once, by the caller; already in `account.inFlight`. */
+  readonly orders: readonly CommittedOrder[];
+  /** Cancellations were asked for: the settlement has work. */
+  readonly cancels: boolean;
+  /** The row as committed; absent for a repeated decision. */
+  readonly strategy: Strategy | undefined;
+}
+
+/**
+ * Takes one decision: looks it up, judges it and stores everything it leads to in one transaction. Runs alone on the account.
+ *
+ * A decision that is stored already is answered from the journal, whatever the world looks like now.
+ *
+ * @throws CodedError ALREADY_DECIDED, RUN_MISMATCH, NOT_REGISTERED, NOT_ADMITTED, JOURNAL_UNAVAILABLE, EPOCH_LOST
+ */
+export async function decide(request: DecisionRequest, context: DecideContext): Promise<Decided> {
+  const { account } = context;
+  const digest = digestOf(request);
+  if (request.replaces.length > 0) await cancelReplaced(request, context);
+  return account.exclusive(async (book) => {
+    const committed = await account.write(async (transaction) => {
+      const stored = await storedReply(transaction, request, digest);
+      if (stored) return { reply: stored, plan: undefined, nonces: [], strategy: undefined };
+      const strategy = await strategyToDecide(transaction, request);
+      const world = worldOf(context, { strategy, book, replaced: await readReplaced(transaction, request, book) });
+      const plan = planDecision(request, world);
+      const { reply, nonces } = await storeDecision(transaction, { request, digest, plan }, context);
+      context.failPoints.pass("before-journal-commit");
+      const decided = {
+        ...strategy,
+        state: request.state,
+        lastDecisionTime: request.decisionTime,
+        decisions: strategy.decisions + 1,
+      };
+      return { reply, plan, nonces, strategy: decided };
+    });
+    const orders = takeIntoBook(book, { ...committed, strategyUid: request.strategyUid }, context);
+    // Before the account is released: from here on the settlement must leave these orders to the dispatcher.
+    for (const { order } of orders) account.inFlight.add(order.order.clientOrderId);
+    context.failPoints.pass("after-journal-commit");
+    return { reply: committed.reply, orders, cancels: (committed.plan?.cancels.length ?? 0) > 0, strategy: committed.strategy };
+  });
+}
+
+/** Digest of a decision as it was parsed: equal requests, equal digests, whatever the order of their keys was. */
+function digestOf(request: DecisionRequest): string {
+  return createHash("sha256").update(JSON.stringify(request)).digest("hex");
+}
+
+async function storedReply(
+  transaction: Transaction,
+  request: DecisionRequest,
+  digest: string,
+): Promise<DecisionReply | undefined> {
+  const { strategyUid, run, marketSet, decisionTime } = request;
+  const [row] = await transaction.query<{ body_sha256: string; reply: unknown }>(
+    "select body_sha256, reply from risk.decisions where strategy_uid = $1 and run = $2 and market_set = $3 and decision_time_ms = $4",
+    [strategyUid, run, marketSet, decisionTime],
+  );
+  if (row?.body_sha256 === digest) return { ...decisionReply.parse(row.reply), stored: "repeated" };
+  const [cursor] = await transaction.query<{ decision_time_ms: string }>(
+    "select decision_time_ms from risk.cursors where strategy_uid = $1 and run = $2 and market_set = $3",
+    [strategyUid, run, marketSet],
+  );
+  if (!row && (!cursor || Number(cursor.decision_time_ms) < decisionTime)) return undefined;
+  const lastDecisionTime = Number(cursor?.decision_time_ms ?? decisionTime);
+  throw new CodedError<RiskErrorCode>(
+    "ALREADY_DECIDED",
+    `the bar at ${decisionTime} is decided; the last decision was at ${lastDecisionTime}`,
+    {
+      context: { decisionTime, lastDecisionTime },
+    },
+  );
+}
+
+async function strategyToDecide(transaction: Transaction, { strategyUid, run, marketSet }: DecisionRequest): Promise<Strategy> {
+  const strategy = await readStrategy(transaction, strategyUid, true);
+  if (!strategy || strategy.settled)
+    throw new CodedError<RiskErrorCode>("NOT_REGISTERED", `strategy ${strategyUid} is not registered`);
+  if (!strategy.admitted)
+    throw new CodedError<RiskErrorCode>("NOT_ADMITTED", `strategy ${strategyUid} has not been given its capital yet`);
+  if (strategy.run !== run || strategy.marketSet !== marketSet) {
+    const message = `the decision is of run ${run} on market set ${marketSet}; registered are run ${strategy.run} and ${strategy.marketSet}`;
+    throw new CodedError<RiskErrorCode>("RUN_MISMATCH", message, {
+      context: { run: strategy.run, marketSet: strategy.marketSet },
+    });
+  }
+  return strategy;
+}
+
+/** The world of a decision as it is now. */
+export function worldOf(
+  { account, policy, trading }: DecideContext,
+  { strategy, book, replaced }: { strategy: Strategy; book: AccountBook; replaced: ReadonlyMap<string, BookOrder> },
+): DecisionWorld {
+  const costs = policy.accounts.get(account.name)?.costs ?? { feeRatio: ZERO, slippageRatio: ZERO };
+  return {
+    strategy: {
+      uid: strategy.uid,
+      suspended: strategy.suspended || strategy.deletion !== undefined,
+      markets: strategy.markets.map(({ market }) => market),
+    },
+    book,
+    currency: policy.baseCurrency,
+    costs,
+    rules: rulesFor(policy.limits),
+    trading,
+    terms: (market) => account.terms(market),
+    blocked: blockedBy(account, policy),
+    marketTime: account.marketTimeMs,
+    replaced,
+  };
+}
+
+function blockedBy(account: Account, policy: EffectivePolicy): Denial | undefined {
+  if (account.endedMessage !== undefined) return { allowed: false, reason: "MARKET_DATA_ENDED", market: account.name };
+  if (!account.venueReachable || !policy.accounts.has(account.name))
+    return { allowed: false, reason: "VENUE_UNREACHABLE", account: account.name };
+  return undefined;
+}
+
+interface DecisionToStore {
+  readonly request: DecisionRequest;
+  readonly digest: string;
+  readonly plan: PlannedDecision;
+}
+
+async function storeDecision(
+  transaction: Transaction,
+  { request, digest, plan }: DecisionToStore,
+  { account, signer, epoch }: DecideContext,
+): Promise<{ reply: DecisionReply; nonces: string[] }> {
+  const { strategyUid, run, marketSet, decisionTime, state } = request;
+  const reply: DecisionReply = { decisionTime, stored: "new", results: plan.intents.map(({ result }) => result) };
+  await transaction.query(
+    `insert into risk.decisions (strategy_uid, run, market_set, decision_time_ms, body_sha256, reply, epoch) values ($1, $2, $3, $4, $5, $6, $7)`,
+    [strategyUid, run, marketSet, decisionTime, digest, JSON.stringify(reply), epoch],
+  );
+  await transaction.query(
+    `insert into risk.cursors (strategy_uid, run, market_set, decision_time_ms) values ($1, $2, $3, $4)
+     on conflict (strategy_uid, run, market_set) do update set decision_time_ms = excluded.decision_time_ms`,
+    [strategyUid, run, marketSet, decisionTime],
+  );
+  await transaction.query(
+    "update risk.strategies set state = $2, last_decision_ms = $3, decisions = decisions + 1 where uid = $1",
+    [strategyUid, state, decisionTime],
+  );
+  await insertPlan(transaction, { strategyUid, accountUid: account.accountUid, run, decisionTime, epoch }, plan);
+  const nonces: string[] = [];
+  for (const { order } of plan.orders) {
+    const nonce = signer.newNonce();
+    await storeNonce(transaction, {
+      nonce,
+      clientOrderId: order.clientOrderId,
+      keyId: signer.keyId,
+      epoch,
+      attempt: order.attempt,
+    });
+    nonces.push(nonce);
+  }
+  for (const { clientOrderId, legs } of plan.cancels) await storeCancelRequest(transaction, clientOrderId, legs);
+  return { reply, nonces };
+}
+
+function takeIntoBook(
+  book: AccountBook,
+  { plan, nonces, strategyUid }: { plan: PlannedDecision | undefined; nonces: readonly string[]; strategyUid: string },
+  { epoch, clock }: DecideContext,
+): CommittedOrder[] {
+  for (const { clientOrderId, legs } of plan?.cancels ?? []) {
+    const order = book.order(clientOrderId);
+    if (order && order.cancelRequested !== "all") order.cancelRequested = legs;
+  }
+  return (plan?.orders ?? []).map((planned, index) => {
+    const order = approvedOrder(planned, { strategyUid, epoch, nowMs: clock.nowMs() });
+    book.addOrder(order);
+    return { order, nonce: nonces[index] ?? "" };
+  });
+}
+
+/** A planned order as it stands right after its commit. */
+export function approvedOrder(
+  planned: PlannedOrder,
+  { strategyUid, epoch, nowMs }: { strategyUid: string; epoch: number; nowMs: number },
+): BookOrder {
+  return {
+    order: planned.order,
+    body: planned.body,
+    strategyUid,
+    epoch,
+    quantity: planned.quantity,
+    reservation: planned.reservation,
+    maxCost: planned.maxCost,
+    createdAtMs: nowMs,
+    state: "Approved",
+    filled: ZERO,
+    spent: ZERO,
+    known: false,
+    venueOrderId: undefined,
+    protectiveLegs: [],
+    reason: undefined,
+    updatedAtMs: nowMs,
+    cancelRequested: undefined,
+    releaseStored: false,
+  };
+}
+
+/** Longest wait for the venue's confirmation that an order about to be replaced is gone. */
+const confirmationMs = 1_500;
+const lookEveryMs = 25;
+
+/**
+ * The first half of a replace: cancels the old orders and waits until the broker's journal shows them ended, so that their reservations are free when the
+ * replacements are judged. Cancelling only ever lowers exposure: should the decision not be stored after all, no harm is done.
+ */
+async function cancelReplaced(request: DecisionRequest, { account, clock, log }: DecideContext): Promise<void> {
+  const mine = (book: AccountBook): BookOrder[] =>
+    request.replaces.flatMap(({ clientOrderId }) =>
+      book.openOrders(request.strategyUid).filter(({ order }) => order.clientOrderId === clientOrderId),
+    );
+  const wanted = await account.exclusive(async (book) => {
+    if (await account.write((transaction) => storedReply(transaction, request, digestOf(request)))) return [];
+    const open = mine(book);
+    if (open.length === 0) return open;
+    await account.write(async (transaction) => {
+      for (const { order } of open) await storeCancelRequest(transaction, order.clientOrderId, "entry");
+    });
+    for (const order of open) order.cancelRequested ??= "entry";
+    return open;
+  });
+  await Promise.all(
+    wanted.map(({ order }) =>
+      account.broker.cancel(order.clientOrderId, "entry").catch((error: unknown) => {
+        log.warn({ err: error, clientOrderId: order.clientOrderId }, "an order to be replaced could not be cancelled");
+      }),
+    ),
+  );
+  const untilMs = clock.nowMs() + confirmationMs;
+  while (wanted.length > 0 && clock.nowMs() < untilMs) {
+    const open = await account.exclusive(async (book) => mine(book).length);
+    if (open === 0) return;
+    await clock.sleep(lookEveryMs);
+  }
+}
+
+/** The orders that a decision replaces, from the book, or from the journal when they ended a while ago. */
+async function readReplaced(
+  transaction: Transaction,
+  request: DecisionRequest,
+  book: AccountBook,
+): Promise<ReadonlyMap<string, BookOrder>> {
+  const replaced = new Map<string, BookOrder>();
+  for (const { clientOrderId } of request.replaces) {
+    const order = book.order(clientOrderId) ?? (await readEnded(transaction, clientOrderId));
+    if (order) replaced.set(clientOrderId, order);
+  }
+  return replaced;
+}
+
+async function readEnded(transaction: Transaction, clientOrderId: string): Promise<BookOrder | undefined> {
+  const order = await readOrder(transaction, clientOrderId);
+  if (!order || isOpen(order.state)) return undefined;
+  const fills = await transaction.query<{ quantity: string }>(
+    "select quantity from broker.fills where client_order_id = $1 and leg = 'entry'",
+    [clientOrderId],
+  );
+  for (const { quantity } of fills) order.filled = add(order.filled, parseDecimal(quantity));
+  return order;
+}

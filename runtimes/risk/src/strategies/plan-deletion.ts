@@ -1,0 +1,59 @@
+import { type Decimal, type MarketTerms, formatDecimal } from "@bellwether/trading";
+import type { AccountBook } from "../portfolio/book.ts";
+import type { BarSeries } from "../venue/market-feed.ts";
+
+export interface DeletionWorld {
+  readonly strategy: { readonly uid: string; readonly deletion: "Keep" | "Flatten"; readonly markets: readonly BarSeries[] };
+  readonly book: AccountBook;
+  readonly terms: (market: string) => MarketTerms | undefined;
+  /** The feed has reached its end: nothing will ever be sold. */
+  readonly ended: boolean;
+}
+
+/** What a deleted strategy hands over to `unassigned`. */
+export interface Handover {
+  readonly asset: string;
+  readonly amount: Decimal;
+  /** What the units had cost; undefined for cash. */
+  readonly cost: Decimal | undefined;
+}
+
+/**
+ *   orders open or legs resting ─► wait      (the settlement cancels them)
+ *   Flatten, something sellable ─► sell      (and then wait for its end)
+ *   otherwise ───────────────────► hand over everything to `unassigned`, and the strategy is settled
+ */
+export type DeletionStep =
+  | { readonly step: "wait"; readonly workingOrders: number }
+  | {
+      readonly step: "sell";
+      readonly sales: readonly { readonly market: string; readonly quantity: string; readonly price: string }[];
+    }
+  | { readonly step: "handOver"; readonly balances: readonly Handover[] };
+
+/** What comes next for a strategy that is being deleted. Remainders too small to sell, and what has no price, are handed over. */
+export function planDeletion({ strategy, book, terms, ended }: DeletionWorld): DeletionStep {
+  const orders = book.orders(strategy.uid);
+  if (orders.length > 0) return { step: "wait", workingOrders: orders.length };
+  const sales = strategy.deletion === "Flatten" && !ended ? sellable({ strategy, book, terms, ended }) : [];
+  if (sales.length > 0) return { step: "sell", sales };
+
+  const subAccount = book.subAccount(strategy.uid);
+  const balances = Object.entries(subAccount.balances).filter(([, amount]) => amount > 0n);
+  const costs = new Map(Object.values(subAccount.positions).map(({ base, cost }) => [base, cost]));
+  return { step: "handOver", balances: balances.map(([asset, amount]) => ({ asset, amount, cost: costs.get(asset) })) };
+}
+
+function sellable({ strategy, book, terms }: DeletionWorld): { market: string; quantity: string; price: string }[] {
+  const markets = new Set([
+    ...Object.keys(book.subAccount(strategy.uid).positions),
+    ...strategy.markets.map(({ market }) => market),
+  ]);
+  return [...markets].flatMap((market) => {
+    const [rules, mark] = [terms(market), book.mark(market)];
+    const held = book.held(strategy.uid, market);
+    if (!rules || !mark || held < rules.quantityStep || held <= 0n) return [];
+    if (rules.minQuantity !== undefined && held < rules.minQuantity) return [];
+    return [{ market, quantity: formatDecimal(held), price: formatDecimal(mark.price) }];
+  });
+}
