@@ -25,3 +25,8 @@ export * from "./venue/paper-venue.ts";
 export * from "./venue/wire-orders.ts";
 export * from "./venue/serialise.ts";
 export * from "./engine/program.ts";
+export * from "./engine/program-host.ts";
+export * from "./engine/bar-history.ts";
+export * from "./bars/index.ts";
+export * from "./engine/backtest.ts";
+export * from "./sizing/size-replace.ts";

@@ -21,4 +21,18 @@ export interface FillEntry {
   readonly feeAsset: string;
 }
 
-export type JournalEntry = TransferEntry | FillEntry;
+/**
+ * Units of a market's base asset moving in or out without a trade (starting balances, a kept position going to `unassigned`),
+ * valued at `price`: what comes in was bought at it, what goes out is sold at it, and the value counts as a transfer.
+ */
+export interface PositionEntry {
+  readonly kind: "position";
+  readonly market: string;
+  readonly base: string;
+  readonly quote: string;
+  /** Positive: into the sub-account. */
+  readonly quantity: Decimal;
+  readonly price: Decimal;
+}
+
+export type JournalEntry = TransferEntry | FillEntry | PositionEntry;

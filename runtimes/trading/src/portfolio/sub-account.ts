@@ -1,5 +1,5 @@
 import { add, maximum, multiply, multiplyDivide, negate, subtract, ZERO, type Decimal } from "../decimal.ts";
-import type { FillEntry, JournalEntry, TransferEntry } from "./entries.ts";
+import type { FillEntry, JournalEntry, PositionEntry, TransferEntry } from "./entries.ts";
 
 /** What is held of one market's base asset and what it cost, fees excluded. */
 export interface Position {
@@ -31,7 +31,14 @@ export const EMPTY_SUB_ACCOUNT: SubAccount = Object.freeze({ balances: {}, trans
 
 /** The sub-account after one more entry. */
 export function applyEntry(account: SubAccount, entry: JournalEntry): SubAccount {
-  return entry.kind === "transfer" ? applyTransfer(account, entry) : applyFill(account, entry);
+  switch (entry.kind) {
+    case "transfer":
+      return applyTransfer(account, entry);
+    case "fill":
+      return applyFill(account, entry);
+    case "position":
+      return applyPosition(account, entry);
+  }
 }
 
 /** The sub-account that a journal leads to, from nothing. */
@@ -60,11 +67,26 @@ function applyFill(account: SubAccount, fill: FillEntry): SubAccount {
   return { ...account, balances, positions: { ...account.positions, [fill.market]: chargeFee(traded, fill) } };
 }
 
+function applyPosition(account: SubAccount, entry: PositionEntry): SubAccount {
+  const { market, base, quote, quantity, price } = entry;
+  const magnitude = maximum(quantity, negate(quantity));
+  const value = multiply(magnitude, price, "up");
+  const held = account.positions[market] ?? emptyPosition(entry);
+  return {
+    balances: plus(account.balances, base, quantity),
+    transfers: plus(plus(account.transfers, quote, quantity > 0n ? value : negate(value)), base, quantity),
+    positions: {
+      ...account.positions,
+      [market]: quantity > 0n ? increase(held, magnitude, value) : decrease(held, magnitude, value),
+    },
+  };
+}
+
 function plus(amounts: Readonly<Record<string, Decimal>>, asset: string, amount: Decimal): Readonly<Record<string, Decimal>> {
   return { ...amounts, [asset]: add(amounts[asset] ?? ZERO, amount) };
 }
 
-function emptyPosition({ market, base, quote }: FillEntry): Position {
+function emptyPosition({ market, base, quote }: FillEntry | PositionEntry): Position {
   return { market, base, quote, quantity: ZERO, cost: ZERO, realizedPnl: ZERO, fees: ZERO };
 }
 

@@ -34,7 +34,7 @@ interface BarCommand {
  *
  *   at the open   1. entries past their `expiresAt` end
  *                 2. legs the open has passed: stops (also rests of triggered ones), then targets, fill at the open
- *                 3. market orders, and limits the open has passed, fill at the open; PostOnly ones that would are cancelled
+ *                 3. market orders, and limits the open has passed, fill at the open; PostOnly ones that would are rejected
  *   inside        4. stops the low has touched fill at the stop
  *                 5. limits traded through fill at the limit
  *                 6. stops of what 5 has bought
@@ -140,7 +140,7 @@ class Matching {
       limit !== undefined &&
       (side === "buy" ? this.#open <= limit : this.#open >= limit)
     ) {
-      this.#end(index, "Cancelled", "POST_ONLY_WOULD_TAKE");
+      this.#end(index, "Rejected", "POST_ONLY_WOULD_TAKE");
       return;
     }
     const passed = limit === undefined || (side === "buy" ? this.#open < limit : this.#open > limit);
@@ -297,7 +297,7 @@ class Matching {
     });
   }
 
-  #end(index: number, state: "Cancelled" | "Expired", reason: EndReason): void {
+  #end(index: number, state: "Cancelled" | "Expired" | "Rejected", reason: EndReason): void {
     const order = this.#orderAt(index);
     if (order.state !== "Working") return;
     this.#orders[index] = { ...order, state };

@@ -46,6 +46,14 @@ function deposit(state: PaperVenueState, asset: string, amount: Decimal): PaperV
   return { ...state, balances: { ...state.balances, [asset]: add(state.balances[asset] ?? ZERO, amount) } };
 }
 
+/** What a bar without resting orders changes: the clock and the last price. */
+export function observePrice(
+  state: PaperVenueState,
+  { market, time, close }: { readonly market: string; readonly time: number; readonly close: number },
+): PaperVenueState {
+  return { ...state, marketTime: Math.max(state.marketTime, time), lastPrices: { ...state.lastPrices, [market]: close } };
+}
+
 interface Refusal {
   readonly reason: RefusalReason;
   readonly message: string;

@@ -1,0 +1,134 @@
+import { aggregateBars } from "../bars/aggregate.ts";
+import { seriesSha256, type BarSeries } from "../bars/series.ts";
+import { timeframeMs } from "../bars/timeframe.ts";
+import { formatDecimal, parseDecimal, type Decimal } from "../decimal.ts";
+import { describeLimits, effectiveLimits, rulesFor, type LimitsSpec } from "../rules/limits.ts";
+import type { Rule, TradingCondition } from "../rules/rule.ts";
+import { TRADING_ACTIVE } from "../rules/trading-state.ts";
+import { tradingCosts, type TradingCosts } from "../sizing/cost.ts";
+import { TradingError } from "../trading-error.ts";
+import { marketTerms, type MarketTerms } from "../venue/market-terms.ts";
+import type { PaperVenueConfig } from "../venue/paper-state.ts";
+import type { MarketRules } from "../wire/market-data.ts";
+import type { EngineProgram, ProgramParameters } from "./program.ts";
+
+export interface StartingBalance {
+  readonly asset: string;
+  /** Decimal text, not negative. */
+  readonly amount: string;
+}
+
+export interface BacktestOptions {
+  readonly program: EngineProgram;
+  readonly parameters: ProgramParameters;
+  readonly market: MarketRules;
+  /** The strategy's; a multiple of the data's. */
+  readonly timeframe: string;
+  readonly bars: BarSeries;
+  readonly volumeUnit: "Base" | "Quote";
+  /** Part of a bar's volume that may fill. Default "0.10". */
+  readonly volumeShareRatio?: string;
+  readonly feeBps: string | number;
+  readonly slippageBps: string | number;
+  readonly limits: LimitsSpec;
+  /** Of the market's base and quote assets; base units are valued at the first bar's open. */
+  readonly startingBalances: readonly StartingBalance[];
+  readonly seed: number;
+  /** The first bars, shown to the program but not decided on. Default 0. */
+  readonly warmupBars?: number;
+  /** Which closes are decided on (`every`, `cron`). Default: all. */
+  readonly decides?: (closeMs: number) => boolean;
+  /** The policy's `trading`. Default Active. */
+  readonly trading?: TradingCondition;
+  readonly log?: (message: string) => void;
+  /** Keep the decision log's text in the result. */
+  readonly keepLog?: boolean;
+}
+
+/** Options with everything parsed and derived, once. */
+export interface PreparedBacktest {
+  readonly options: BacktestOptions;
+  readonly terms: MarketTerms;
+  readonly costs: TradingCosts;
+  readonly rules: Rule;
+  readonly trading: TradingCondition;
+  readonly venueConfig: PaperVenueConfig;
+  readonly stepMs: number;
+  /** What the program decides on. */
+  readonly decided: BarSeries;
+  /** What the venue fills on: the data's own bars. Those up to decided bar i end before venueEnds[i]; undefined: one to one. */
+  readonly venueBars: BarSeries;
+  readonly venueBegin: number;
+  readonly venueEnds: Int32Array | undefined;
+  readonly balances: readonly { readonly asset: string; readonly amount: Decimal }[];
+  /** First line of the decision log: everything the run depends on but the program. */
+  readonly header: string;
+}
+
+/** Throws BACKTEST_INVALID, DECIMAL_INVALID. */
+export function prepareBacktest(options: BacktestOptions): PreparedBacktest {
+  const terms = marketTerms(options.market);
+  const costs = tradingCosts(options);
+  const limits = effectiveLimits(options.limits);
+  const volumeShare = parseDecimal(options.volumeShareRatio ?? "0.10");
+  const stepMs = timeframeMs(options.timeframe);
+  const series = decidedSeries(options.bars, stepMs);
+  if (series.decided.length === 0)
+    throw new TradingError("BACKTEST_INVALID", `there is no whole bar of ${options.timeframe} in the data`);
+  const balances = startingBalances(options, terms);
+  const header = {
+    format: "bellwether-backtest/1",
+    market: options.market,
+    timeframe: options.timeframe,
+    bars: series.decided.length,
+    data: seriesSha256(series.venueBars),
+    volumeUnit: options.volumeUnit,
+    volumeShareRatio: formatDecimal(volumeShare),
+    feeRatio: formatDecimal(costs.feeRatio),
+    slippageRatio: formatDecimal(costs.slippageRatio),
+    limits: describeLimits(limits),
+    balances: balances.map(({ asset, amount }) => ({ asset, amount: formatDecimal(amount) })),
+    seed: options.seed,
+    warmupBars: options.warmupBars ?? 0,
+    trading: (options.trading ?? TRADING_ACTIVE).state,
+  };
+  return {
+    options,
+    terms,
+    costs,
+    rules: rulesFor(limits),
+    trading: options.trading ?? TRADING_ACTIVE,
+    venueConfig: { markets: new Map([[terms.symbol, terms]]), costs, volumeShare, volumeUnit: options.volumeUnit },
+    stepMs,
+    ...series,
+    balances,
+    header: JSON.stringify(header),
+  };
+}
+
+type DecidedSeries = Pick<PreparedBacktest, "decided" | "venueBars" | "venueBegin" | "venueEnds">;
+
+function decidedSeries(bars: BarSeries, stepMs: number): DecidedSeries {
+  if (bars.timeframeMs === stepMs) return { decided: bars, venueBars: bars, venueBegin: 0, venueEnds: undefined };
+  const { series, begin, ends } = aggregateBars(bars, stepMs);
+  return { decided: series, venueBars: bars, venueBegin: begin, venueEnds: ends };
+}
+
+function startingBalances(
+  { startingBalances: given }: BacktestOptions,
+  { base, quote, symbol }: MarketTerms,
+): PreparedBacktest["balances"] {
+  const balances = given.map(({ asset, amount }) => ({ asset, amount: parseDecimal(amount) }));
+  for (const { asset, amount } of balances) {
+    if (asset !== base && asset !== quote) {
+      throw new TradingError("BACKTEST_INVALID", `starting balance in ${asset}: ${symbol} trades ${base} and ${quote} only`, {
+        context: { asset },
+      });
+    }
+    if (amount < 0n)
+      throw new TradingError("BACKTEST_INVALID", `starting balance in ${asset} is negative`, { context: { asset } });
+  }
+  if (!balances.some(({ amount }) => amount > 0n))
+    throw new TradingError("BACKTEST_INVALID", "there is no starting balance above zero");
+  return balances;
+}
