@@ -17,6 +17,8 @@ export interface StructuralSchema {
   maxItems?: number;
   minLength?: number;
   maxLength?: number;
+  minimum?: number;
+  maximum?: number;
   enum?: string[];
   "x-kubernetes-int-or-string"?: true;
   "x-kubernetes-list-type"?: "atomic" | "set" | "map";
@@ -143,11 +145,14 @@ function arraySchema(node: Json, path: string): StructuralSchema {
   return { ...(node as StructuralSchema), items: normalise(node["items"] as Json, `${path}[]`) };
 }
 
-/** `z.int()` always has the bounds of a safe integer, which would only hide the message of the rule beside them. */
+/** `z.int()` always has the bounds of a safe integer, which say nothing. */
 function integerSchema(node: Json, path: string): StructuralSchema {
   const { minimum, maximum, ...rest } = node;
-  const isSafe = minimum === Number.MIN_SAFE_INTEGER || minimum === 0;
-  if (!isSafe || maximum !== Number.MAX_SAFE_INTEGER)
-    throw new SchemaNotStructural(path, "bounds of whole numbers are said by wholeNumber()");
-  return rest;
+  if (typeof minimum !== "number" || typeof maximum !== "number")
+    throw new SchemaNotStructural(path, "needs bounds: use wholeNumber()");
+  return {
+    ...rest,
+    ...(minimum === Number.MIN_SAFE_INTEGER ? {} : { minimum }),
+    ...(maximum === Number.MAX_SAFE_INTEGER ? {} : { maximum }),
+  };
 }

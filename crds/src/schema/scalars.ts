@@ -17,9 +17,12 @@ export const text = ({ pattern, max, message }: TextRule): z.ZodString =>
 /** Free text without a form. */
 export const freeText = (max: number): z.ZodString => z.string().max(max);
 
-/** A whole number between two bounds, both allowed. */
+/**
+ * A whole number between two bounds, both allowed. The bounds stand in the schema, which shows the refused value, and in a rule, which
+ * tells the whole range: a rule's message cannot hold a number, whose text has no bound in the API server's reckoning of costs.
+ */
 export const wholeNumber = (minimum: number, maximum: number): z.ZodInt =>
-  withRule(z.int().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER), {
+  withRule(z.int().min(minimum).max(maximum), {
     check: (value) => value >= minimum && value <= maximum,
     cel: `self >= ${minimum} && self <= ${maximum}`,
     message: `must be a whole number between ${minimum} and ${maximum}`,
