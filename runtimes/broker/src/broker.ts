@@ -190,6 +190,11 @@ export class Broker implements BrokerService {
     return bars;
   }
 
+  /** Asks the venue about every order that something may still happen to. */
+  async sweep(): Promise<void> {
+    await this.#desk.sweep();
+  }
+
   /** Runs the market until `signal` aborts. */
   async runFeed(signal: AbortSignal): Promise<void> {
     const { feed, hub, log } = this.#options;
@@ -258,8 +263,7 @@ export class Broker implements BrokerService {
 
   #scheduleSweep(): void {
     this.#stopSweeping = this.#options.clock.setTimeout(() => {
-      void this.#desk
-        .sweep()
+      void this.sweep()
         .catch((error: unknown) =>
           this.#options.log.warn({ err: error }, `open orders could not be asked about: ${messageOf(error)}`),
         )

@@ -95,7 +95,7 @@ async function createSchemas(client: Client): Promise<void> {
   }
 }
 
-async function withClient(connectionString: string, work: (client: Client) => Promise<void>): Promise<void> {
+export async function withClient(connectionString: string, work: (client: Client) => Promise<void>): Promise<void> {
   const client = new Client({ connectionString });
   await client.connect();
   try {

@@ -36,7 +36,10 @@ export interface MarketFeed {
    */
   bars(query: BarsQuery): Promise<readonly WireBar[]>;
   /** Runs until `signal` aborts. `resumeAfter` is asked once per market: bars after that time are delivered first, they closed while nobody listened. */
-  run(sink: FeedSink, options: { signal: AbortSignal; resumeAfter(market: string): number | undefined }): Promise<void>;
+  run(
+    sink: FeedSink,
+    options: { signal: AbortSignal; readonly resumeAfter: (market: string) => number | undefined },
+  ): Promise<void>;
 }
 
 /** Most markets and timeframes one broker announces. */

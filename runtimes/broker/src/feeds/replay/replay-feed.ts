@@ -101,7 +101,7 @@ export class ReplayFeed implements MarketFeed {
 
   async run(
     sink: FeedSink,
-    { signal, resumeAfter }: { signal: AbortSignal; resumeAfter(market: string): number | undefined },
+    { signal, resumeAfter }: { signal: AbortSignal; resumeAfter: (market: string) => number | undefined },
   ): Promise<void> {
     await this.#catchUp(sink, { signal, resumeAfter });
     this.#state = { state: "running", message: "replaying" };
@@ -128,7 +128,7 @@ export class ReplayFeed implements MarketFeed {
   /** Bars that closed while nobody was here: orders that rest at the venue have met them. They are not announced. */
   async #catchUp(
     sink: FeedSink,
-    { signal, resumeAfter }: { signal: AbortSignal; resumeAfter(market: string): number | undefined },
+    { signal, resumeAfter }: { signal: AbortSignal; resumeAfter: (market: string) => number | undefined },
   ): Promise<void> {
     for (const track of this.#tracks.values()) {
       const present = track.next;
