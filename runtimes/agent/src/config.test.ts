@@ -25,7 +25,7 @@ describe("the agent's configuration", () => {
   test("a paper agent needs no more than risk, markets and a program", () => {
     expect(agentConfig.parse(paper)).toMatchObject({
       schedule: { kind: "onBar" },
-      warmupBars: 500,
+      warmupBars: 200,
       limits: { callTimeoutMs: 5000 },
     });
   });

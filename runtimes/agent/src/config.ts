@@ -69,7 +69,9 @@ const limits = z.strictObject({
 /** Where bars come from: a mounted CSV (gzip is recognised by its first bytes) or the generated demo market. */
 const dataset = z.union([
   z.strictObject({ file: z.string().min(1).max(500) }),
-  z.strictObject({ synthetic: z.strictObject({ seed: z.int().min(0).max(2_147_483_647) }) }),
+  z.strictObject({
+    synthetic: z.strictObject({ seed: z.int().min(0).max(2_147_483_647), bars: z.int().min(100).max(1_000_000).default(10_080) }),
+  }),
 ]);
 
 const riskLimits = z.strictObject({
@@ -93,6 +95,8 @@ const backtest = z.strictObject({
   baseCurrency: z.string().min(1).max(40),
   feeBps: decimal.default("10"),
   slippageBps: decimal.default("5"),
+  /** Most of a bar's volume that fills in it. */
+  volumeShareRatio: decimal.default("0.10"),
   trading: z.enum(["Active", "Reducing", "Halted"]).default("Active"),
   /** Of the RiskPolicy; omitted ones take the engine's safe defaults, the same as risk's. */
   limits: riskLimits.default({}),
@@ -109,7 +113,7 @@ const base = {
   markets: z.array(market).min(1).max(16),
   schedule: schedule.default({ kind: "onBar" }),
   /** Bars loaded before the first decision, without orders. */
-  warmupBars: z.int().min(0).max(5000).default(500),
+  warmupBars: z.int().min(0).max(5000).default(200),
   program,
   limits: limits.default({ callTimeoutMs: 5_000, memoryMiB: 64 }),
   /** Health and metrics. */

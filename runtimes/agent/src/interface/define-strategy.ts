@@ -1,5 +1,6 @@
 import type { EngineProgram, ProgramContext, ProgramFill, ProgramRejection } from "@bellwether/trading/engine/program";
 import { AgentError } from "../errors.ts";
+import { firstErrorLine } from "./first-error-line.ts";
 import { type ParametersOf, type ParameterSpecs, type ParameterValue, badParameters, resolveParameters } from "./parameters.ts";
 
 export type Context<Specs extends ParameterSpecs = ParameterSpecs> = ProgramContext<ParametersOf<Specs>>;
@@ -54,10 +55,25 @@ export function bindProgram(exported: unknown, overrides: Readonly<Record<string
   if (faults.length > 0) throw badParameters(faults);
   return {
     parameters,
-    onBar: (context) => strategy.onBar(context),
-    ...(strategy.onFill && { onFill: (context, fill) => strategy.onFill?.(context, fill) }),
-    ...(strategy.onReject && { onReject: (context, rejection) => strategy.onReject?.(context, rejection) }),
+    onBar: (context) => guard(() => strategy.onBar(context)),
+    ...(strategy.onFill && { onFill: (context, fill) => guard(() => strategy.onFill?.(context, fill)) }),
+    ...(strategy.onReject && { onReject: (context, rejection) => guard(() => strategy.onReject?.(context, rejection)) }),
   };
+}
+
+/** What a program throws is the program's fault, told by its first line; what the engine throws around it stays the engine's. */
+function guard(callback: () => void | Promise<void>): void | Promise<void> {
+  try {
+    const pending = callback();
+    // Any thenable counts: a program is JavaScript.
+    if (pending !== undefined) return Promise.resolve(pending).catch(rethrow);
+  } catch (error) {
+    rethrow(error);
+  }
+}
+
+function rethrow(cause: unknown): never {
+  throw new AgentError("PROGRAM_THREW", firstErrorLine(cause), { cause });
 }
 
 function asStrategy(exported: unknown): Strategy {

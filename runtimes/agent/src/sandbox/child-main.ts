@@ -6,11 +6,11 @@ import process from "node:process";
 import { AgentError } from "../errors.ts";
 import { childMethods } from "./child-methods.ts";
 import { confineGlobals } from "./confine.ts";
-import { firstErrorLine } from "./first-error-line.ts";
+import { firstErrorLine } from "../interface/first-error-line.ts";
 import type { CallMessage, ChildMessage } from "./protocol.ts";
 
 const send = (message: ChildMessage): void => void process.send?.(message);
-const methods = childMethods({ nowMs: () => performance.now(), beat: () => send({ type: "beat" }) });
+const methods = childMethods();
 
 async function answer({ id, method, payload }: CallMessage): Promise<void> {
   try {

@@ -1,7 +1,7 @@
 import { registerHooks } from "node:module";
 import * as agentInterface from "../index.ts";
 import { AgentError } from "../errors.ts";
-import { firstErrorLine } from "./first-error-line.ts";
+import { firstErrorLine } from "../interface/first-error-line.ts";
 
 const interfaceName = "@bellwether/agent";
 const interfaceUrl = "bellwether:interface";

@@ -4,25 +4,42 @@ import path from "node:path";
 import { silentLogger } from "@bellwether/service-kit/logger";
 import { systemClock } from "@bellwether/service-kit/clock";
 import { afterEach, describe, expect, test } from "vitest";
-import { Sandbox } from "./sandbox.ts";
-import { stripTypes } from "./strip-types.ts";
+import type { DecisionOutput } from "../program/session.ts";
+import { SandboxedRunner } from "./sandboxed-runner.ts";
 
-const running: Sandbox[] = [];
+const running: SandboxedRunner[] = [];
 afterEach(async () => {
-  await Promise.all(running.splice(0).map((sandbox) => sandbox.close()));
+  await Promise.all(running.splice(0).map((runner) => runner.close()));
 });
 
-async function load(source: string, limits: { callTimeoutMs?: number; memoryMiB?: number } = {}): Promise<Sandbox> {
+const minute = 60_000;
+
+interface Limits {
+  readonly callTimeoutMs?: number;
+  readonly memoryMiB?: number;
+}
+
+async function load(text: string, limits: Limits = {}): Promise<SandboxedRunner> {
   const options = { callTimeoutMs: 5000, memoryMiB: 32, clock: systemClock, log: silentLogger, ...limits };
-  const sandbox = await Sandbox.start(options);
-  running.push(sandbox);
-  const code = await stripTypes(source, "demo/strategy.ts");
-  await sandbox.call("load", { code, name: "demo/strategy.ts", parameters: {} }, "loading the module");
-  return sandbox;
+  const runner = await SandboxedRunner.start({ text, name: "demo/strategy.ts", parameters: { size: "0.5" } }, options);
+  running.push(runner);
+  await runner.open({ markets: [{ symbol: "BTC/USDT", timeframe: "1m", timeframeMs: minute }], seed: 1, state: '{"n":1}' });
+  return runner;
+}
+
+function ask(runner: SandboxedRunner, close = 100): Promise<DecisionOutput> {
+  return runner.decide({
+    decisionTime: minute,
+    bars: [{ market: 0, bar: { time: 0, open: close, high: close, low: close, close, volume: 1 } }],
+    decideOn: [0],
+    account: { equity: "1000", cash: "400", positions: { "BTC/USDT": { quantity: "2", averagePrice: "90" } }, orders: [] },
+    fills: [],
+    rejections: [],
+  });
 }
 
 const onBar = (body: string): string => `import { defineStrategy } from "@bellwether/agent";
-export default defineStrategy({ async onBar(context) {
+export default defineStrategy({ parameters: { size: "1" }, async onBar(context) {
 ${body}
 } });`;
 
@@ -65,9 +82,8 @@ describe("a source program", () => {
       callTimeoutMs: 20_000,
     },
   ])("that $when fails with $code", async ({ source, code, message, callTimeoutMs = 300 }) => {
-    const sandbox = await load(source, { callTimeoutMs: Math.max(callTimeoutMs, 300) });
-    await expect(sandbox.call("tick", {}, "onBar")).rejects.toMatchObject({ code, message });
-    await expect(sandbox.call("tick", {}, "onBar")).rejects.toMatchObject({ code: expect.any(String) });
+    const runner = await load(source, { callTimeoutMs });
+    await expect(ask(runner)).rejects.toMatchObject({ code, message });
   });
 
   test.each([
@@ -87,9 +103,42 @@ describe("a source program", () => {
     await expect(load(source)).rejects.toMatchObject({ code });
   });
 
-  test("may print", async () => {
-    const sandbox = await load(onBar("console.log('hello', { a: 1 });"));
-    await expect(sandbox.call("tick", {}, "onBar")).resolves.toBeUndefined();
+  test("sees its market and decides on it", async () => {
+    const runner = await load(
+      onBar(`
+        type Cents = number;
+        const half: Cents = Number(context.parameters.size) * Number(context.position.quantity);
+        context.state.n = Number(context.state.n) + 1;
+        context.log([context.market, context.equity, context.cash, context.closes.at(0), half].join(" "));
+        if (context.bars(1)[0].close > 100) context.sell({ quantity: String(half), limit: "101.5" });
+        console.log("printed", { a: 1 });`),
+    );
+    expect(await ask(runner)).toEqual({
+      intents: [],
+      cancels: [],
+      replaces: [],
+      state: '{"n":2}',
+      log: ["BTC/USDT 1000 400 100 1"],
+    });
+    const { intents, state } = await ask(runner, 102);
+    expect(intents).toMatchObject([{ side: "sell", size: { quantity: "1" }, limit: "101.5", signalPrice: "102" }]);
+    expect(state).toBe('{"n":3}');
+    await runner.restoreState('{"n":1}');
+    expect(await ask(runner)).toMatchObject({ state: '{"n":2}' });
+  });
+
+  test("that asks for what is no order fails with the reason", async () => {
+    const runner = await load(onBar("context.buy({ quantity: 0.1 });"));
+    await expect(ask(runner)).rejects.toMatchObject({
+      code: "PROGRAM_THREW",
+      message: expect.stringContaining("quantity is 0.1, must be a decimal string greater than 0") as string,
+    });
+  });
+
+  test("gets its parameters checked", async () => {
+    await expect(
+      load('import { defineStrategy, integer } from "@bellwether/agent"; export default defineStrategy({ onBar() {} })'),
+    ).rejects.toMatchObject({ code: "BAD_PARAMETERS", message: "parameter size is unknown (known: none)" });
   });
 });
 
@@ -114,10 +163,10 @@ describe("a source program cannot", () => {
     { way: "require", body: 'return require("node:fs");' },
   ])("$way", async ({ body }) => {
     const lines = body.replaceAll("TOKEN", JSON.stringify(token).replaceAll('"', "'"));
-    const sandbox = await load(
+    const runner = await load(
       onBar(`const reached = await (async () => { ${lines} })(); throw new Error("REACHED " + reached);`),
     );
-    const outcome = await sandbox.call("tick", {}, "onBar").catch((error: Error) => error.message);
+    const outcome = await ask(runner).catch((error: Error) => error.message);
     expect(outcome).toMatch(/may import @bellwether\/agent only|not defined|undefined|Code generation from strings disallowed/);
   });
 });
