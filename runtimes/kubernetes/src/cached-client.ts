@@ -9,7 +9,7 @@ import type {
   WatchOptions,
 } from "./client.ts";
 import type { Informer } from "./informer.ts";
-import { type KubernetesObject, type ObjectRef, type Stored } from "./objects.ts";
+import { type KubernetesObject, type ObjectRef, type Stored, keyOf } from "./objects.ts";
 import type { Resource } from "./resource.ts";
 
 /** The informer of a kind, whatever its type: a cache takes what the API answered for its own resource. */
@@ -43,30 +43,30 @@ export class CachedClient implements KubernetesClient {
     return this.#client.list(resource, options);
   }
 
-  async create<T extends KubernetesObject>(resource: Resource<T>, object: T): Promise<Stored<T>> {
-    return this.#overlay(resource, await this.#client.create(resource, object));
+  create<T extends KubernetesObject>(resource: Resource<T>, object: T): Promise<Stored<T>> {
+    return this.#write(resource, object.metadata, () => this.#client.create(resource, object));
   }
 
-  async apply<T extends KubernetesObject>(resource: Resource<T>, object: T, options?: ApplyOptions): Promise<Stored<T>> {
-    const stored = await this.#client.apply(resource, object, options);
-    return options?.dryRun ? stored : this.#overlay(resource, stored);
+  apply<T extends KubernetesObject>(resource: Resource<T>, object: T, options?: ApplyOptions): Promise<Stored<T>> {
+    if (options?.dryRun) return this.#client.apply(resource, object, options);
+    return this.#write(resource, object.metadata, () => this.#client.apply(resource, object, options));
   }
 
-  async patch<T extends KubernetesObject>(
+  patch<T extends KubernetesObject>(
     resource: Resource<T>,
     target: { readonly ref: ObjectRef; readonly patch: object },
     options?: PatchOptions,
   ): Promise<Stored<T>> {
-    const stored = await this.#client.patch(resource, target, options);
-    return options?.dryRun ? stored : this.#overlay(resource, stored);
+    if (options?.dryRun) return this.#client.patch(resource, target, options);
+    return this.#write(resource, target.ref, () => this.#client.patch(resource, target, options));
   }
 
-  async patchStatus<T extends KubernetesObject>(resource: Resource<T>, ref: ObjectRef, patch: object): Promise<Stored<T>> {
-    return this.#overlay(resource, await this.#client.patchStatus(resource, ref, patch));
+  patchStatus<T extends KubernetesObject>(resource: Resource<T>, ref: ObjectRef, patch: object): Promise<Stored<T>> {
+    return this.#write(resource, ref, () => this.#client.patchStatus(resource, ref, patch));
   }
 
-  async replace<T extends KubernetesObject>(resource: Resource<T>, object: T): Promise<Stored<T>> {
-    return this.#overlay(resource, await this.#client.replace(resource, object));
+  replace<T extends KubernetesObject>(resource: Resource<T>, object: T): Promise<Stored<T>> {
+    return this.#write(resource, object.metadata, () => this.#client.replace(resource, object));
   }
 
   /** A deletion shows in the cache when the watch brings it: whether the object went at once, only the server knows. */
@@ -86,16 +86,20 @@ export class CachedClient implements KubernetesClient {
     return this.#client.raw(path, options);
   }
 
-  #overlay<T extends KubernetesObject>(resource: Resource<T>, stored: Stored<T>): Stored<T> {
-    for (const { cache, selects } of this.#bound(resource)) {
-      if (selects(stored)) cache.overlay(stored);
-    }
-    return stored;
-  }
-
-  #bound(resource: Resource): { readonly cache: AnyInformer["cache"]; readonly selects: AnyInformer["selects"] }[] {
+  async #write<T extends KubernetesObject>(
+    resource: Resource<T>,
+    ref: { readonly name?: string; readonly namespace?: string },
+    write: () => Promise<Stored<T>>,
+  ): Promise<Stored<T>> {
     const informers = this.#informers.get(idOf(resource)) ?? [];
-    return informers.map((informer) => ({ cache: informer.cache, selects: (object) => informer.selects(object) }));
+    const ends = informers.map((informer) => ({ informer, end: informer.cache.beginWrite(keyOf(ref)) }));
+    let answer: Stored<T> | undefined;
+    try {
+      answer = await write();
+      return answer;
+    } finally {
+      for (const { informer, end } of ends) end(answer && informer.selects(answer) ? answer : undefined);
+    }
   }
 }
 

@@ -43,6 +43,8 @@ export class ObjectCache<T extends KubernetesObject> {
   readonly #entries = new Map<ObjectKey, Entry<T>>();
   /** uids that our own delete removed; kept until the watch says so, lest an older event brings them back. */
   readonly #removed = new Set<string>();
+  /** Keys with own writes under way, and the news that came meanwhile. */
+  readonly #writing = new Map<ObjectKey, { writes: number; readonly held: CacheChange<T>[] }>();
   readonly #listeners = new Set<CacheListener<T>>();
   readonly #indexes = new Map<string, Index<T>>();
   readonly #transform: Transform<T>;
@@ -110,6 +112,25 @@ export class ObjectCache<T extends KubernetesObject> {
     this.#remove(key, { current, own: wasOurs });
   }
 
+  /**
+   * An own write of `key` begins. The watch may bring its echo before the answer comes: news of the key is held back until
+   * then, so that the echo can be told from somebody else's change. Call the result once, with the answer if there is one.
+   */
+  beginWrite(key: ObjectKey): (answer?: Stored<T>) => void {
+    const writing = this.#writing.get(key) ?? { writes: 0, held: [] };
+    writing.writes++;
+    this.#writing.set(key, writing);
+    return (answer) => {
+      if (--writing.writes === 0) this.#writing.delete(key);
+      if (answer) this.overlay(answer);
+      const ownVersion = answer?.metadata.resourceVersion;
+      for (const change of writing.held.splice(0)) {
+        const own = change.type !== "deleted" && change.object.metadata.resourceVersion === ownVersion;
+        this.#announce(own ? { ...change, own } : change);
+      }
+    };
+  }
+
   /** The answer to our own write. */
   overlay(object: Stored<T>): void {
     const key = keyOf(object.metadata);
@@ -156,6 +177,11 @@ export class ObjectCache<T extends KubernetesObject> {
   }
 
   #announce(change: CacheChange<T>): void {
+    const writing = change.own ? undefined : this.#writing.get(change.key);
+    if (writing) {
+      writing.held.push(change);
+      return;
+    }
     for (const listener of this.#listeners) listener(change);
   }
 }
