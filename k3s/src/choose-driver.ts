@@ -14,7 +14,7 @@ export function chooseDriver(choice: ClusterChoice, facts: { recorded: DriverNam
   return facts.recorded ?? (facts.kindWorks ? "kind" : "source");
 }
 
-export function makeDriver(name: DriverName, options: { registry?: string | undefined; context?: string | undefined }): Driver {
+export function makeDriver(name: DriverName, options: { registry?: string | undefined }): Driver {
   switch (name) {
     case "source":
       return new SourceDriver();

@@ -5,7 +5,7 @@ import { withLock } from "./cache/lock.ts";
 import { makeDriver } from "./choose-driver.ts";
 import { exitCodeOf, explain } from "./explain.ts";
 import { repositoryRoot } from "./images/image-list.ts";
-import { type ClusterTools, clusterTools } from "./install/kubectl.ts";
+import { clusterTools } from "./install/kubectl.ts";
 import { uninstallPlatform } from "./install/platform.ts";
 import { downHelp, type DownOptions, parseDownOptions } from "./options.ts";
 import { type ClusterRecord, readRecord, recordFile, removeRecord } from "./record.ts";
@@ -20,7 +20,7 @@ const screen: Screen = {
 };
 
 /** The record, or what the machine itself says: a source instance is recognised even when the user's record is lost. */
-function findCluster(): Pick<ClusterRecord, "checkout" | "context" | "driver"> | undefined {
+function findCluster(): Pick<ClusterRecord, "checkout" | "created" | "driver"> | undefined {
   const record = readRecord();
   if (record) return record;
   return instanceState(sourceLayout()).state === "none" ? undefined : { driver: "source", checkout: repositoryRoot };
@@ -33,12 +33,15 @@ async function down(options: DownOptions): Promise<void> {
     if (!options.quietWhenAbsent) screen.write("[INFO] Nothing to remove: no cluster of ours is recorded on this machine.\n");
     return;
   }
-  const driver = makeDriver(cluster.driver, { context: cluster.context });
+  const driver = makeDriver(cluster.driver, {});
   const kubeconfig = path.join(cluster.checkout, ".bellwether/kubeconfig");
   const steps: Step[] = [{ title: `Removing the ${driver.name} cluster`, run: (report) => driver.stop(report) }];
   if (driver.name === "current") {
-    const uninstall = async (): Promise<ClusterTools> => clusterTools(kubeconfig);
-    steps.unshift({ title: "Uninstalling Bellwether", run: async (report) => uninstallPlatform(await uninstall(), report) });
+    const created = cluster.created ?? { namespaces: [], definitions: [] };
+    steps.unshift({
+      title: "Uninstalling Bellwether",
+      run: async (report) => uninstallPlatform(await clusterTools(kubeconfig), created, report),
+    });
   }
   await runSteps(steps, screen);
   rmSync(kubeconfig, { force: true });

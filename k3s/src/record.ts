@@ -11,10 +11,8 @@ const recordSchema = z.object({
   /** Checkout whose `.bellwether/kubeconfig` belongs to this cluster. */
   checkout: z.string(),
   startedAt: z.string(),
-  /** `current`: the context Bellwether was installed through. */
-  context: z.string().optional(),
   /** `current`: what was not there before and is removed by `down`. */
-  created: z.object({ namespaces: z.array(z.string()) }).optional(),
+  created: z.object({ namespaces: z.array(z.string()), definitions: z.array(z.string()) }).optional(),
 });
 
 /** Which cluster `up` made or used on this machine: `down` acts on this and on nothing else. */

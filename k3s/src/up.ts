@@ -1,6 +1,7 @@
 // `npm run up`: from an empty machine to a pinned agent that trades on paper. See --help.
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { missingBinaries } from "./cache/binaries.ts";
 import { cacheDirectory } from "./cache/cache-directory.ts";
 import { withLock } from "./cache/lock.ts";
 import { chooseDriver, makeDriver } from "./choose-driver.ts";
@@ -12,7 +13,14 @@ import { buildAllImages } from "./images/build-all.ts";
 import { type BuiltImage } from "./images/image-builder.ts";
 import { repositoryRoot } from "./images/image-list.ts";
 import { type ClusterTools, clusterTools } from "./install/kubectl.ts";
-import { applyQuickstart, installChart, platformTables, waitForPods, waitForQuickstart } from "./install/platform.ts";
+import {
+  applyQuickstart,
+  installChart,
+  platformTables,
+  waitForPlatform,
+  waitForQuickstart,
+  willCreate,
+} from "./install/platform.ts";
 import { parseUpOptions, type UpOptions, upHelp } from "./options.ts";
 import { assertSameDriver, readRecord, recordFile, writeRecord } from "./record.ts";
 import { formatDuration, runSteps, type Screen, type Step } from "./steps.ts";
@@ -67,9 +75,18 @@ function clusterSteps(driver: Driver, progress: Progress): Step[] {
     {
       title: `Starting the ${driver.name} cluster`,
       run: async (report) => {
-        writeRecord({ version: 1, driver: driver.name, checkout: repositoryRoot, startedAt: new Date().toISOString() });
+        const record = {
+          version: 1,
+          driver: driver.name,
+          checkout: repositoryRoot,
+          startedAt: new Date().toISOString(),
+        } as const;
+        const earlier = readRecord();
+        writeRecord({ ...record, ...(earlier?.created ? { created: earlier.created } : {}) });
         writeKubeconfig(await driver.start(progress.images, report));
         progress.tools = await clusterTools(kubeconfigFile);
+        // A cluster of somebody else: what was not there before is written down before it is made.
+        if (driver.name === "current" && !earlier) writeRecord({ ...record, created: await willCreate(progress.tools) });
       },
     },
     {
@@ -90,7 +107,7 @@ function platformSteps(driver: Driver, options: UpOptions, progress: Progress): 
       title: "Installing the chart",
       run: (report) => installChart(toolsOf(progress), { images: progress.references, traits: driver.traits }, report),
     },
-    { title: "Waiting for the platform", run: (report) => waitForPods(toolsOf(progress), report) },
+    { title: "Waiting for the platform", run: (report) => waitForPlatform(toolsOf(progress), report) },
   ];
   const samples: Step[] = [
     { title: "Applying the quickstart", run: () => applyQuickstart(toolsOf(progress)) },
@@ -108,6 +125,7 @@ async function up(options: UpOptions): Promise<void> {
   });
   assertSameDriver(recorded, name);
   const driver = makeDriver(name, { registry: options.registry });
+  const warmth = missingBinaries(["kube-apiserver", "kubelet", "helm"]).length > 0 ? "cold" : "warm";
   const progress: Progress = { images: new Map(), references: new Map(), tools: undefined };
   await runSteps([...clusterSteps(driver, progress), ...platformSteps(driver, options, progress)], screen);
   const tables = await platformTables(toolsOf(progress));
@@ -115,7 +133,7 @@ async function up(options: UpOptions): Promise<void> {
   if (driver.traits.enforcesNetworkPolicy === false)
     screen.write("[INFO] This cluster's network does not enforce NetworkPolicies; k3s does.\n");
   screen.write(
-    `[INFO] Up in ${formatDuration(performance.now() - startedAt)}. Next: export KUBECONFIG=${kubeconfigFile}; kubectl get strat -w\n`,
+    `[INFO] Up in ${formatDuration(performance.now() - startedAt)} (${warmth}). Next: export KUBECONFIG=${kubeconfigFile}; kubectl get strat -w\n`,
   );
 }
 

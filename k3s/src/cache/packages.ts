@@ -23,6 +23,7 @@ const needs: Readonly<Record<"images" | "source", readonly PackageNeed[]>> = {
     { package: "etcd-server", command: "etcd" },
     { package: "iproute2", command: "ip" },
     { package: "iptables", command: "iptables" },
+    { package: "nftables", command: "nft" },
     { package: "openssl", command: "openssl" },
     { package: "runc", command: "runc" },
     { package: "socat", command: "socat" },

@@ -4,6 +4,7 @@ import { ClusterError } from "../errors.ts";
 import type { BuiltImage } from "../images/image-builder.ts";
 import { defaultSharedCores } from "../kubelet/drop-in.ts";
 import { hasCommand, run } from "../shell.ts";
+import { inNamespace } from "./kubeconfig.ts";
 import type { Driver, Problem, Report } from "./driver.ts";
 
 /** Where an image goes in a registry: `<registry>/<name>:<content tag>`. */
@@ -31,18 +32,16 @@ export class CurrentDriver implements Driver {
     enforcesNetworkPolicy: undefined,
   };
   readonly #registry: string | undefined;
-  readonly #context: string | undefined;
 
-  constructor(options: { registry?: string | undefined; context?: string | undefined }) {
+  constructor(options: { registry?: string | undefined }) {
     this.#registry = options.registry;
-    this.#context = options.context;
   }
 
   async problems(): Promise<Problem[]> {
     const problems: Problem[] = [];
     if (!(await hasCommand("kubectl")))
       return [{ what: "kubectl is not installed", remedy: "install it and choose the context of your cluster" }];
-    const reach = await run("kubectl", [...this.#contextArguments(), "--request-timeout=10s", "version"], { accept: [0, 1] });
+    const reach = await run("kubectl", ["--request-timeout=10s", "version"], { accept: [0, 1] });
     if (reach.code !== 0)
       problems.push({
         what: `the current context's cluster does not answer: ${reach.stderr.trim().split("\n").at(-1)}`,
@@ -59,16 +58,8 @@ export class CurrentDriver implements Driver {
   }
 
   async start(): Promise<string> {
-    const { stdout } = await run("kubectl", [
-      ...this.#contextArguments(),
-      "config",
-      "view",
-      "--minify",
-      "--flatten",
-      "--output",
-      "yaml",
-    ]);
-    return stdout;
+    const { stdout } = await run("kubectl", ["config", "view", "--minify", "--flatten", "--output", "yaml"]);
+    return inNamespace(stdout, "bellwether");
   }
 
   async load(images: readonly BuiltImage[], report: Report): Promise<ReadonlyMap<string, string>> {
@@ -88,9 +79,5 @@ export class CurrentDriver implements Driver {
   /** Nothing of the machine was changed; the chart is uninstalled by `down` itself. */
   stop(): Promise<void> {
     return Promise.resolve();
-  }
-
-  #contextArguments(): string[] {
-    return this.#context ? ["--context", this.#context] : [];
   }
 }

@@ -6,6 +6,7 @@ import { ensurePackages, missingPackages } from "../cache/packages.ts";
 import type { BuiltImage } from "../images/image-builder.ts";
 import { defaultSharedCores, kubeletDropIn } from "../kubelet/drop-in.ts";
 import { hasCommand, run } from "../shell.ts";
+import { inNamespace } from "./kubeconfig.ts";
 import type { Driver, Problem, Report } from "./driver.ts";
 
 const k3sBinary = "/usr/local/bin/k3s";
@@ -31,9 +32,6 @@ export const installCommands = {
   fetch: (target: string) => ["--fail", "--silent", "--show-error", "--location", "--output", target, "https://get.k3s.io"],
   version: "v1.34.4+k3s1",
 } as const;
-
-const namespaced = (kubeconfig: string): string =>
-  kubeconfig.replace(/^(\s*)cluster: default$/m, "$1cluster: default\n$1namespace: bellwether");
 
 /** k3s as a service of this machine: what a droplet runs. */
 export class K3sDriver implements Driver {
@@ -87,7 +85,7 @@ export class K3sDriver implements Driver {
       await run("sh", [script], { env: { INSTALL_K3S_VERSION: installCommands.version }, timeoutMs: 600_000, onLine: report });
     }
     await run(k3sBinary, ["kubectl", "wait", "node", "--all", "--for=condition=Ready", "--timeout=180s"], { timeoutMs: 200_000 });
-    return namespaced(readFileSync(path.join(configurationDirectory, "k3s.yaml"), "utf8"));
+    return inNamespace(readFileSync(path.join(configurationDirectory, "k3s.yaml"), "utf8"), "bellwether");
   }
 
   async load(images: readonly BuiltImage[], report: Report): Promise<ReadonlyMap<string, string>> {

@@ -7,6 +7,7 @@ import { ensurePackages, missingPackages } from "../cache/packages.ts";
 import type { BuiltImage } from "../images/image-builder.ts";
 import { defaultSharedCores, kubeletDropIn } from "../kubelet/drop-in.ts";
 import { hasCommand, run } from "../shell.ts";
+import { inNamespace } from "./kubeconfig.ts";
 import type { Driver, Problem, Report } from "./driver.ts";
 
 export const kindClusterName = "bellwether";
@@ -113,7 +114,7 @@ export class KindDriver implements Driver {
         rmSync(temporary, { recursive: true, force: true });
       }
     }
-    return kind(kindCommands.kubeconfig);
+    return inNamespace(await kind(kindCommands.kubeconfig), "bellwether");
   }
 
   async load(images: readonly BuiltImage[], report: Report): Promise<ReadonlyMap<string, string>> {

@@ -15,7 +15,7 @@ import { network, type SourceLayout, sourceLayout } from "../source/layout.ts";
 import { ensureNodeAddress, mayLowerOomScore, reachableNameServers, readMachine } from "../source/machine.ts";
 import { ensurePki } from "../source/pki.ts";
 import { ensureRunning, waitUntilUp } from "../source/supervisor.ts";
-import { teardown } from "../source/teardown.ts";
+import { removeRemains, teardown } from "../source/teardown.ts";
 import { storageClassName } from "../source/volume-provisioner.ts";
 import { findCommand, run } from "../shell.ts";
 import type { Driver, Problem, Report } from "./driver.ts";
@@ -136,6 +136,7 @@ export class SourceDriver implements Driver {
   async stop(report: Report): Promise<void> {
     const record = readInstance(this.#layout);
     if (record) await teardown(this.#layout, record.before, report);
+    await removeRemains(this.#layout);
   }
 
   /** Records what is there before the first change; clears what a dead instance has left. */

@@ -125,6 +125,7 @@ async function buildArchive(build: ImageBuild, reference: string, target: { tool
   rmSync(partial, { force: true });
   await buildah(tool, ["push", "--quiet", "--disable-compression", reference, `oci-archive:${partial}:${reference}`]);
   renameSync(partial, archive);
+  for (const inside of build.linked?.keys() ?? []) rmSync(path.join(build.context, inside));
   // Only a base is needed again; the vfs driver keeps a full copy of every image.
   if (!build.keepInStorage) await buildah(tool, ["rmi", "--force", reference], [0, 1, 125]);
 }

@@ -7,13 +7,23 @@ import { repositoryRoot } from "../images/image-list.ts";
 import { run } from "../shell.ts";
 import { chartValues, type ValuesInput } from "./chart-values.ts";
 import { type ClusterTools, kubectl, waitFor } from "./kubectl.ts";
-import { type Pod, podFault, type Strategy, strategyFault } from "./readiness.ts";
+import { type Pod, podFault, type Strategy, strategyFault, type Workload, workloadFault } from "./readiness.ts";
 
 /** Namespace of the platform and of the demo objects. */
 export const namespace = "bellwether";
 const nodeNamespace = "bellwether-node";
+const quickstartStrategy = "quickstart-momentum";
 const chart = path.join(repositoryRoot, "charts/bellwether");
 const quickstart = path.join(repositoryRoot, "manifests/samples/quickstart");
+
+/**
+ * A helm that was killed leaves its release `pending-…`, and every later one refuses with "another operation is in progress".
+ * There is none: the lock on this user's cluster is held by us.
+ */
+async function forgetInterrupted(tools: ClusterTools): Promise<void> {
+  const selector = "owner=helm,name=bellwether,status in (pending-install, pending-upgrade, pending-rollback)";
+  await kubectl(tools, ["delete", "secret", "-n", namespace, "-l", selector, "--ignore-not-found"]);
+}
 
 /** Installs the chart, or upgrades an installed one. Readiness is waited for apart, with a better word on what is missing. */
 export async function installChart(tools: ClusterTools, values: ValuesInput, report: Report): Promise<void> {
@@ -21,6 +31,7 @@ export async function installChart(tools: ClusterTools, values: ValuesInput, rep
   mkdirSync(directory, { recursive: true });
   const file = path.join(directory, "values.yaml");
   writeFileSync(file, stringify(chartValues(values)));
+  await forgetInterrupted(tools);
   report("helm upgrade --install");
   const args = [
     "upgrade",
@@ -42,22 +53,26 @@ export async function installChart(tools: ClusterTools, values: ValuesInput, rep
   }
 }
 
-async function podsOf(tools: ClusterTools): Promise<Pod[]> {
-  const lists = await Promise.all(
-    [namespace, nodeNamespace].map((at) => kubectl(tools, ["get", "pods", "-n", at, "-o", "json"])),
-  );
-  return lists.flatMap(({ stdout }) => (JSON.parse(stdout) as { items: Pod[] }).items);
+async function listed<Item>(tools: ClusterTools, what: string, at: string): Promise<Item[]> {
+  const { stdout } = await kubectl(tools, ["get", what, "-n", at, "-o", "json"]);
+  return (JSON.parse(stdout) as { items: Item[] }).items;
 }
 
-async function firstPodFault(tools: ClusterTools): Promise<string | undefined> {
-  const pods = await podsOf(tools);
-  if (pods.length === 0) return "no pod yet";
-  return pods.map(podFault).find((fault) => fault !== undefined);
+/** The first workload that has not rolled out, explained by its pod where one says why. */
+async function firstFault(tools: ClusterTools): Promise<string | undefined> {
+  for (const at of [namespace, nodeNamespace]) {
+    const workloads = await listed<Workload>(tools, "deployments,statefulsets,daemonsets", at);
+    const fault = workloads.map(workloadFault).find((found) => found !== undefined);
+    if (!fault) continue;
+    const podFaults = (await listed<Pod>(tools, "pods", at)).map(podFault).filter((found) => found !== undefined);
+    return [fault, ...podFaults.slice(0, 2)].join("; ");
+  }
+  return undefined;
 }
 
-/** Waits until every pod of the platform is ready. @throws ClusterError NOT_READY naming the first that is not */
-export function waitForPods(tools: ClusterTools, report: Report): Promise<void> {
-  return waitFor(() => firstPodFault(tools), 180_000, report);
+/** Waits until every workload of the platform is ready. @throws ClusterError NOT_READY naming the first that is not, and why */
+export function waitForPlatform(tools: ClusterTools, report: Report): Promise<void> {
+  return waitFor(() => firstFault(tools), 180_000, report);
 }
 
 /** Applies the quickstart objects; existing ones are brought up to date. */
@@ -70,10 +85,9 @@ export async function applyQuickstart(tools: ClusterTools): Promise<void> {
 export function waitForQuickstart(tools: ClusterTools, report: Report): Promise<void> {
   return waitFor(
     async () => {
-      const { stdout } = await kubectl(tools, ["get", "strategies", "-n", namespace, "-o", "json"]);
-      const strategies = (JSON.parse(stdout) as { items: Strategy[] }).items;
-      if (strategies.length === 0) return "no strategy yet";
-      return strategies.map(strategyFault).find((fault) => fault !== undefined);
+      const strategies = await listed<Strategy>(tools, "strategies", namespace);
+      const first = strategies.find((strategy) => strategy.metadata.name === quickstartStrategy);
+      return first ? strategyFault(first, strategies.length - 1) : `no strategy ${quickstartStrategy} yet`;
     },
     180_000,
     report,
@@ -86,23 +100,38 @@ export async function platformTables(tools: ClusterTools): Promise<string> {
   return stdout || stderr;
 }
 
-/** Takes the chart out of a cluster that stays: the chart's own hook drains first, so that no order is left working. */
-export async function uninstallPlatform(tools: ClusterTools, report: Report): Promise<void> {
+/** What `up` is about to make in a cluster that it did not make itself. */
+export interface Created {
+  readonly namespaces: string[];
+  readonly definitions: string[];
+}
+
+const definitions = ["strategies", "llmroutes", "riskpolicies", "checkpoints"].map((plural) => `${plural}.bellwether.dev`);
+
+async function absent(tools: ClusterTools, kind: string, names: readonly string[]): Promise<string[]> {
+  const { stdout } = await kubectl(tools, ["get", kind, "-o", "name"]);
+  const present = new Set(stdout.split("\n").map((line) => line.slice(line.indexOf("/") + 1)));
+  return names.filter((name) => !present.has(name));
+}
+
+/** Names that are not in the cluster yet: what `down` may remove again. */
+export async function willCreate(tools: ClusterTools): Promise<Created> {
+  return {
+    namespaces: await absent(tools, "namespaces", [namespace, nodeNamespace]),
+    definitions: await absent(tools, "customresourcedefinitions", definitions),
+  };
+}
+
+/**
+ * Takes Bellwether out of a cluster that stays: the chart (whose hook drains first, so that no order is left working), then
+ * what `created` says was not there before.
+ */
+export async function uninstallPlatform(tools: ClusterTools, created: Created, report: Report): Promise<void> {
   report("helm uninstall");
-  await run(
-    tools.helm,
-    [
-      "--kubeconfig",
-      tools.kubeconfig,
-      "uninstall",
-      "bellwether",
-      "--namespace",
-      namespace,
-      "--ignore-not-found",
-      "--wait",
-      "--timeout",
-      "5m",
-    ],
-    { timeoutMs: 360_000 },
-  );
+  const args = ["uninstall", "bellwether", "--namespace", namespace, "--ignore-not-found", "--wait", "--timeout", "6m"];
+  await run(tools.helm, ["--kubeconfig", tools.kubeconfig, ...args], { timeoutMs: 420_000 });
+  report("removing what was made");
+  if (created.definitions.length > 0)
+    await kubectl(tools, ["delete", "customresourcedefinition", "--ignore-not-found", ...created.definitions]);
+  if (created.namespaces.length > 0) await kubectl(tools, ["delete", "namespace", "--ignore-not-found", ...created.namespaces]);
 }

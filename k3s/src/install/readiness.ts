@@ -36,10 +36,40 @@ export interface Strategy {
   readonly status?: { readonly phase?: string; readonly conditions?: readonly Condition[] };
 }
 
-/** Why a strategy does not run yet, with the operator's own sentence, or undefined when it does. */
-export function strategyFault(strategy: Strategy): string | undefined {
+/**
+ * Why a strategy does not run yet, with the operator's own sentence, or undefined when it does. Paused is what its owner
+ * wanted; Queued is no fault either where other strategies hold the cores.
+ */
+export function strategyFault(strategy: Strategy, others: number): string | undefined {
   const phase = strategy.status?.phase ?? "Pending";
-  if (phase === "Running" || phase === "Completed") return undefined;
+  if (phase === "Running" || phase === "Completed" || phase === "Paused") return undefined;
+  if (phase === "Queued" && others > 0) return undefined;
   const failing = strategy.status?.conditions?.find(({ status, message }) => status !== "True" && message);
   return `strategy ${strategy.metadata.name}: ${phase}${failing ? ` (${failing.type}: ${failing.message})` : ""}`;
+}
+
+export interface Workload {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly generation?: number };
+  readonly spec: { readonly replicas?: number };
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly readyReplicas?: number;
+    readonly updatedReplicas?: number;
+    readonly desiredNumberScheduled?: number;
+    readonly numberReady?: number;
+    readonly updatedNumberScheduled?: number;
+  };
+}
+
+/** Why a Deployment, StatefulSet or DaemonSet has not rolled out yet, or undefined when it has. */
+export function workloadFault({ kind, metadata, spec, status }: Workload): string | undefined {
+  if ((status?.observedGeneration ?? 0) < (metadata.generation ?? 0))
+    return `${kind} ${metadata.name}: not seen by its controller yet`;
+  const isDaemonSet = kind === "DaemonSet";
+  const wanted = isDaemonSet ? (status?.desiredNumberScheduled ?? 0) : (spec.replicas ?? 1);
+  const ready = (isDaemonSet ? status?.numberReady : status?.readyReplicas) ?? 0;
+  const updated = (isDaemonSet ? status?.updatedNumberScheduled : status?.updatedReplicas) ?? 0;
+  if (isDaemonSet && wanted === 0) return `${kind} ${metadata.name}: no node for it yet`;
+  return ready >= wanted && updated >= wanted ? undefined : `${kind} ${metadata.name}: ${ready} of ${wanted} ready`;
 }

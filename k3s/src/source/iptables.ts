@@ -45,6 +45,11 @@ export function emptyTables(saved: string): string[] {
     .map((table) => table.name);
 }
 
+/** Names of all tables in a saved rule set. */
+export function tableNames(saved: string): string[] {
+  return tablesOf(saved).map((table) => table.name);
+}
+
 /** What the rule set does, for comparing before and after: without counters, comments and tables that do nothing. */
 export function normalisedRules(saved: string): string {
   return tablesOf(saved)

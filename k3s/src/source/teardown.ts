@@ -3,7 +3,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ProcessIdentity, processStartTime } from "../process-identity.ts";
 import { run } from "../shell.ts";
-import { emptyTables, withoutKubernetesChains } from "./iptables.ts";
+import { emptyTables, tableNames, withoutKubernetesChains } from "./iptables.ts";
 import { network, type SourceLayout } from "./layout.ts";
 import { type MachineBefore, networkLinks, restoreSettings } from "./machine.ts";
 import { endProcess, processRecords, stopComponent } from "./supervisor.ts";
@@ -111,14 +111,17 @@ async function removeLinks(before: MachineBefore): Promise<void> {
   }
 }
 
-async function cleanRules(command: "ip6tables" | "iptables", before: string): Promise<void> {
+const families = { iptables: "ip", ip6tables: "ip6" } as const;
+
+/** Takes our chains out, then the tables that were made for them; rules that others have added meanwhile stay. */
+async function cleanRules(command: keyof typeof families, before: string): Promise<void> {
   const saved = (await run(`${command}-save`, [], { accept: [0, 1, 2, 3] })).stdout;
   if (saved === "") return;
-  // Twice: a chain can only be deleted once nothing jumps to it, and restore works through the input line by line.
   await run(`${command}-restore`, [], { input: withoutKubernetesChains(saved) });
-  const known = emptyTables(before);
+  const known = tableNames(before);
   for (const table of emptyTables((await run(`${command}-save`, [])).stdout)) {
-    if (!known.includes(table)) await run(command, ["-t", table, "-X"], { accept: [0, 1, 2, 3, 4] });
+    // Only nft can remove a table; without it an empty one stays, which does nothing.
+    if (!known.includes(table)) await run("nft", ["delete", "table", families[command], table], { accept: [0, 1] });
   }
 }
 
@@ -138,6 +141,13 @@ async function removeCgroups(before: MachineBefore): Promise<void> {
   }
 }
 
+/** What a teardown that was interrupted at its very end has left: the directory, without the record in it. */
+export async function removeRemains(layout: SourceLayout): Promise<void> {
+  if (!existsSync(layout.root)) return;
+  await unmountAll(layout);
+  rmSync(layout.root, { recursive: true, force: true });
+}
+
 function removePaths(layout: SourceLayout, before: MachineBefore): void {
   const logLinks = "/var/log/containers";
   for (const name of existsSync(logLinks) ? readdirSync(logLinks) : []) {
@@ -154,7 +164,9 @@ function removePaths(layout: SourceLayout, before: MachineBefore): void {
 }
 
 /** The kubelet first, or it starts again what is being stopped; containerd and etcd last, because the others talk to them. */
-const stopOrder = ["kubelet", "volumes", "kube-proxy", "kube-scheduler", "kube-controller-manager", "kube-apiserver"];
+const afterKubelet = ["volumes", "kube-proxy", "kube-scheduler", "kube-controller-manager", "kube-apiserver"];
+/** Nothing is kept, so nobody waits for watchers to leave; the kubelet gets longer, it may be in the middle of a mount. */
+const graceMs = 2_000;
 
 /**
  * Takes everything of the source cluster off the machine, whatever state it is in (running, half started, crashed), and
@@ -162,7 +174,8 @@ const stopOrder = ["kubelet", "volumes", "kube-proxy", "kube-scheduler", "kube-c
  */
 export async function teardown(layout: SourceLayout, before: MachineBefore, report: (line: string) => void): Promise<void> {
   report("stopping kubelet and control plane");
-  for (const name of stopOrder) await stopComponent(layout, name);
+  await stopComponent(layout, "kubelet", 5_000);
+  await Promise.all(afterKubelet.map((name) => stopComponent(layout, name, graceMs)));
   report("ending containers");
   await endContainers(layout, before);
   await stopComponent(layout, "containerd");
