@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import type { Clock, Logger } from "@bellwether/service-kit";
+import { timeframeMs } from "@bellwether/trading";
 import type { BrokerConfig, ReplayMarketConfig } from "../../config.ts";
-import { timeframeMs } from "../timeframe.ts";
 import type { BarSource } from "./bar-source.ts";
 import { csvSource } from "./csv-source.ts";
 import { ReplayClock } from "./replay-clock.ts";
 import { ReplayFeed } from "./replay-feed.ts";
-import { syntheticSource } from "./synthetic-source.ts";
+import { SyntheticSource } from "./synthetic-source.ts";
 
 /** Bars that lie before the start of a replay, so that indicators have a past: this many of the longest timeframe, at least a day. */
 const warmupBars = 500;
@@ -22,7 +22,7 @@ export interface OpenReplayOptions {
 /** @throws CodedError DATASET_UNREADABLE, DATASET_INVALID, DATASET_CHANGED */
 export async function openReplay({ config, replay, clock, log }: OpenReplayOptions): Promise<ReplayFeed> {
   const { dataset } = replay;
-  const data = "file" in dataset ? await csvSource(dataset.file, replay.gaps) : syntheticSource(dataset.synthetic.seed);
+  const data = "file" in dataset ? await csvSource(dataset.file, replay.gaps) : new SyntheticSource(dataset.synthetic.seed);
   const replayClock = await ReplayClock.open({
     file: join(config.dataDirectory, "replay-start.json"),
     dataset: data.digest,

@@ -5,11 +5,13 @@ import {
   type MarketRules,
   type WireBar,
   decimalFromNumber,
+  barOpening,
   rulesFromSymbol,
+  timeframeMs,
 } from "@bellwether/trading";
 import type { BrokerErrorCode } from "../../errors.ts";
 import { type BarsQuery, type FeedSink, type MarketFeed, watchLimit } from "../feed.ts";
-import { aggregate, bucketStart, mergeBars, timeframeMs } from "../timeframe.ts";
+import { aggregate, mergeBars } from "../aggregate.ts";
 import { type BarSource, sliceOf } from "./bar-source.ts";
 import type { ReplayClock } from "./replay-clock.ts";
 
@@ -92,7 +94,7 @@ export class ReplayFeed implements MarketFeed {
     const end = source.indexFrom(closedBy - source.baseMs + 1);
     const span = Math.min(mostBaseBars, (limit + 1) * (frameMs / source.baseMs));
     const bars = aggregate(
-      sliceOf(source, source.indexFrom(bucketStart(closedBy - span * source.baseMs, frameMs)), end),
+      sliceOf(source, source.indexFrom(barOpening(closedBy - span * source.baseMs, frameMs)), end),
       frameMs,
       closedBy,
     );
@@ -149,8 +151,8 @@ export class ReplayFeed implements MarketFeed {
     track.next += 1;
     track.lastClose = bar.close;
     for (const [timeframe, frameMs] of track.timeframes) {
-      const start = bucketStart(bar.time, frameMs);
-      const previousStart = previous === undefined ? start : bucketStart(previous, frameMs);
+      const start = barOpening(bar.time, frameMs);
+      const previousStart = previous === undefined ? start : barOpening(previous, frameMs);
       // A gap has swallowed the end of the interval before: it is known to have closed only now.
       const closedLate = previous !== undefined && previousStart < start && previous + source.baseMs < previousStart + frameMs;
       if (closedLate) this.#announce(track, { timeframe, start: previousStart, frameMs }, sink);
