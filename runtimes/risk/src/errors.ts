@@ -14,6 +14,7 @@ export const riskErrors = {
   ACCOUNT_CHANGED: "A strategy cannot move to another account while it holds capital in the present one.",
   VENUE_UNREACHABLE: "The account's broker does not answer: try again.",
   POLICY_UNKNOWN: "The RiskPolicy has not been read from the API server yet.",
+  TOO_MANY_STREAMS: "The strategy has as many streams open as one agent can need.",
   INVARIANT_BROKEN: "The journal contradicts itself; the process ends rather than trade on it.",
 } as const;
 
@@ -32,4 +33,5 @@ export const riskStatus: Readonly<Partial<Record<RiskErrorCode, number>>> = {
   ACCOUNT_CHANGED: 409,
   VENUE_UNREACHABLE: 503,
   POLICY_UNKNOWN: 503,
+  TOO_MANY_STREAMS: 429,
 };

@@ -13,6 +13,11 @@ export interface HealthOptions {
   live(): readonly Check[];
   /** A failed one takes the pod out of its Service. */
   ready(): readonly Check[];
+  /**
+   * What /health/detailed shows besides: dependencies whose absence the service answers for itself (an API that says JOURNAL_UNAVAILABLE must
+   * stay in its Service to be heard).
+   */
+  dependencies?(): readonly Check[];
   readonly log: Logger;
 }
 
@@ -65,10 +70,13 @@ function sendChecks(response: ServerResponse, checks: readonly Check[]): void {
 function sendDetails(response: ServerResponse, options: HealthOptions): void {
   const live = options.live();
   const ready = options.ready();
-  const ok = [...live, ...ready].every((check) => check.ok);
+  const dependencies = options.dependencies?.() ?? [];
+  const ok = [...live, ...ready, ...dependencies].every((check) => check.ok);
   const shown = (check: Check): object => ({ ...check, sinceMs: undefined, since: new Date(check.sinceMs).toISOString() });
   response.writeHead(ok ? 200 : 503, { "content-type": "application/json" });
-  response.end(`${JSON.stringify({ ok, live: live.map(shown), ready: ready.map(shown) })}\n`);
+  response.end(
+    `${JSON.stringify({ ok, live: live.map(shown), ready: ready.map(shown), dependencies: dependencies.map(shown) })}\n`,
+  );
 }
 
 function closeServer(server: Server): Promise<void> {

@@ -73,6 +73,11 @@ export class Account {
     return this.#opened;
   }
 
+  /** The broker has made its tables. */
+  get hasVenueRecords(): boolean {
+    return this.#venueRecords;
+  }
+
   /** The last answer of the broker; undefined before the first. */
   get venueState(): BrokerAccount | undefined {
     return this.#venueState;

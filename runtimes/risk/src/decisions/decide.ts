@@ -22,11 +22,13 @@ import type { CommittedOrder } from "../orders/dispatch.ts";
 import type { Signer } from "../orders/signer.ts";
 import type { EffectivePolicy } from "../policy/effective-policy.ts";
 import type { AccountBook, BookOrder } from "../portfolio/book.ts";
+import type { StrategyRegistry } from "../strategies/registry.ts";
 import type { Strategy } from "../strategies/strategy.ts";
 import { type DecisionWorld, type PlannedDecision, type PlannedOrder, planDecision } from "./plan-decision.ts";
 
 export interface DecideContext {
   readonly account: Account;
+  readonly registry: StrategyRegistry;
   readonly policy: EffectivePolicy;
   readonly trading: TradingCondition;
   readonly signer: Signer;
@@ -74,6 +76,7 @@ export async function decide(request: DecisionRequest, context: DecideContext): 
       };
       return { reply, plan, nonces, strategy: decided };
     });
+    if (committed.strategy) context.registry.put(committed.strategy);
     const orders = takeIntoBook(book, { ...committed, strategyUid: request.strategyUid }, context);
     // Before the account is released: from here on the settlement must leave these orders to the dispatcher.
     for (const { order } of orders) account.inFlight.add(order.order.clientOrderId);

@@ -1,4 +1,5 @@
 import { isOpen } from "@bellwether/trading";
+import { isFlattening } from "./flatten-ordinals.ts";
 import type { BookOrder } from "../portfolio/book.ts";
 
 /** Why working orders must go. */
@@ -33,10 +34,15 @@ export function planSettlement(order: BookOrder, world: SettlementWorld): Settle
   const { clientOrderId, reduceOnly } = order.order;
   if (!order.known) return world.inFlight.has(clientOrderId) ? wait : { step: "void" };
 
-  const deleted = world.deleted.has(order.strategyUid);
+  // A deletion sells once everything else is gone: its own orders are not what it takes back.
+  const deleted = world.deleted.has(order.strategyUid) && !isFlattening(order.order.intentId);
   if (isOpen(order.state)) {
     const haltsEntry = world.halted && !reduceOnly;
-    const goes = order.cancelRequested !== undefined || haltsEntry || deleted || world.suspended.has(order.strategyUid);
+    const goes =
+      order.cancelRequested !== undefined ||
+      haltsEntry ||
+      deleted ||
+      (world.suspended.has(order.strategyUid) && !isFlattening(order.order.intentId));
     return goes ? { step: "cancel", legs: deleted ? "all" : "entry" } : wait;
   }
   if (order.protectiveLegs.length === 0) return wait;

@@ -5,6 +5,7 @@ import { planFlatten } from "../decisions/plan-decision.ts";
 import { insertPlan, storeNonce } from "../journal/order-records.ts";
 import { readStrategy } from "../journal/strategy-records.ts";
 import type { CommittedOrder } from "../orders/dispatch.ts";
+import { firstFlattenOrdinal, flattenOrdinals } from "../orders/flatten-ordinals.ts";
 import { type AccountBook, unassigned } from "../portfolio/book.ts";
 import { type DeletionStep, type Handover, planDeletion } from "./plan-deletion.ts";
 import { replyOf } from "./register.ts";
@@ -85,10 +86,6 @@ async function handOver(
   for (const { asset, amount } of balances) book.applyTransfer({ from: strategy.uid, to: unassigned, asset, amount });
   registry.put({ ...strategy, settled: true });
 }
-
-/** Ordinals of flattening sells; a program's own decisions end far below. */
-const firstFlattenOrdinal = 900;
-const flattenOrdinals = 100;
 
 async function sell(
   { strategy, book, step }: { strategy: Strategy; book: AccountBook; step: Extract<DeletionStep, { step: "sell" }> },

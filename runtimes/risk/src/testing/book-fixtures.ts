@@ -4,6 +4,7 @@ import type { BookOrder } from "../portfolio/book.ts";
 export interface OrderFixture {
   readonly id?: string;
   readonly strategyUid?: string;
+  readonly intentId?: string;
   readonly market?: string;
   readonly side?: "buy" | "sell";
   readonly quantity?: string;
@@ -23,7 +24,7 @@ export function bookOrder(fixture: OrderFixture): BookOrder {
   const order: FinalOrder = {
     account: "paper",
     clientOrderId: id,
-    intentId: `${strategyUid}/1/0/0`,
+    intentId: fixture.intentId ?? `${strategyUid}/1/0/0`,
     attempt: 1,
     market,
     side,

@@ -1,0 +1,121 @@
+import { type Clock, type Logger, messageOf } from "@bellwether/service-kit";
+import { decimalFromNumber, timeframeMs, type BarEvent } from "@bellwether/trading";
+import type { Database } from "../journal/database.ts";
+import { storeMark } from "../journal/policy-records.ts";
+import type { Settlement } from "../orders/settle.ts";
+import type { Account } from "./account.ts";
+import { openAccount } from "./open.ts";
+import { type Reconciliation, reconcile } from "./reconcile.ts";
+
+export interface RunnerOptions {
+  readonly account: Account;
+  readonly settlement: Settlement;
+  readonly policyUid: string;
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Steps of deletions, taken after each settlement pass. */
+  readonly progressDeletions: () => Promise<void>;
+  /** The account can be traded on from now on. */
+  readonly onOpened: () => void;
+}
+
+/** While something is owed to an order, and while nothing is. */
+const busyMs = 250;
+const quietMs = 1_000;
+const askEveryMs = 1_000;
+const markEveryMs = 1_000;
+const reconcileEveryMs = 30_000;
+const longestPauseMs = 5_000;
+
+/**
+ * The heartbeat of one account: opens it, keeps its orders settled, its deletions moving, its marks stored and its books compared with the venue. Level-based:
+ * every round looks at everything; `wake` only brings the next one forward. Nothing but its signal ends it.
+ */
+export class AccountRunner {
+  readonly #options: RunnerOptions;
+  #wakeUp = new AbortController();
+  #askedMs = Number.NEGATIVE_INFINITY;
+  #markedMs = Number.NEGATIVE_INFINITY;
+  #reconciledMs = Number.NEGATIVE_INFINITY;
+  readonly #changedMarks = new Set<string>();
+  #reconciliation: Reconciliation | undefined;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+  }
+
+  get reconciliation(): Reconciliation | undefined {
+    return this.#reconciliation;
+  }
+
+  wake(): void {
+    this.#wakeUp.abort();
+  }
+
+  /** Takes a closed bar: the market's time and its mark. */
+  onBar({ market, timeframe, bar }: BarEvent): void {
+    const { account } = this.#options;
+    const timeMs = bar.time + timeframeMs(timeframe);
+    account.advanceMarketTime(timeMs);
+    if (account.book.setMark(market, { price: decimalFromNumber(bar.close), timeMs })) this.#changedMarks.add(market);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    let pauseMs = busyMs;
+    while (!signal.aborted) {
+      this.#wakeUp = new AbortController();
+      try {
+        pauseMs = (await this.#round()) > 0 ? busyMs : quietMs;
+      } catch (error) {
+        pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+        this.#options.log.warn({ err: messageOf(error), account: this.#options.account.name }, "an account's round failed");
+      }
+      await this.#options.clock.sleep(pauseMs, AbortSignal.any([signal, this.#wakeUp.signal])).catch(() => undefined);
+    }
+  }
+
+  /** Returns how many orders are still owed something. */
+  async #round(): Promise<number> {
+    const { account, settlement, clock, policyUid, database, progressDeletions, onOpened } = this.#options;
+    if (!account.loaded) await account.exclusive(async () => undefined);
+    if (!account.opened && database.available && (await openAccount(account, policyUid))) onOpened();
+    const owed = await settlement.pass();
+    await progressDeletions();
+    const nowMs = clock.nowMs();
+    if (nowMs - this.#askedMs >= askEveryMs) {
+      this.#askedMs = nowMs;
+      await account.askVenue();
+    }
+    if (account.opened && nowMs - this.#reconciledMs >= reconcileEveryMs) await this.#reconcile(nowMs);
+    if (nowMs - this.#markedMs >= markEveryMs) await this.#storeMarks(nowMs);
+    return owed;
+  }
+
+  async #reconcile(nowMs: number): Promise<void> {
+    const { account, clock, log } = this.#options;
+    this.#reconciledMs = nowMs;
+    const result = await reconcile(account, () => clock.nowMs());
+    if (!result) return;
+    const before = this.#reconciliation?.drift.length ?? 0;
+    if (result.drift.length > 0 && before === 0)
+      log.error({ account: account.name, drift: result.drift }, "journal and venue differ");
+    this.#reconciliation = result;
+  }
+
+  async #storeMarks(nowMs: number): Promise<void> {
+    this.#markedMs = nowMs;
+    if (this.#changedMarks.size === 0) return;
+    const { account } = this.#options;
+    const markets = [...this.#changedMarks];
+    this.#changedMarks.clear();
+    await account.exclusive((book) =>
+      account.write(async (transaction) => {
+        for (const market of markets) {
+          const mark = book.mark(market);
+          if (mark) await storeMark(transaction, account.accountUid, { ...mark, market });
+        }
+      }),
+    );
+  }
+}

@@ -1,0 +1,161 @@
+import { mkdirSync, readFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import process from "node:process";
+import { connectTo, loadClusterAccess } from "@bellwether/kubernetes";
+import {
+  type Lifetime,
+  Metrics,
+  ServiceClient,
+  TokenVerifier,
+  createLogger,
+  loadConfig,
+  runService,
+  startHealthServer,
+  systemClock,
+  systemRandom,
+} from "@bellwether/service-kit";
+import { EventHub } from "./api/event-hub.ts";
+import { createRiskApi } from "./api/server.ts";
+import { type RiskConfig, riskConfig } from "./config.ts";
+import { type FailPoints, isFailPointName, killingFailPoints, noFailPoints } from "./fail-points.ts";
+import { Database } from "./journal/database.ts";
+import { riskMetrics } from "./metrics.ts";
+import { createSigner } from "./orders/signer.ts";
+import { FilePolicySource } from "./policy/file-policy-source.ts";
+import { KubernetesPolicySource } from "./policy/kubernetes-policy-source.ts";
+import type { PolicySource } from "./policy/policy-source.ts";
+import { RiskService } from "./service.ts";
+import { HttpBroker } from "./venue/broker.ts";
+import { MarketFeed } from "./venue/market-feed.ts";
+
+const config = loadConfig(riskConfig, { file: process.env["BELLWETHER_CONFIG"] ?? "/etc/bellwether/config.json" });
+const log = createLogger({ name: "risk", level: config.logLevel });
+
+runService(main, { log });
+
+async function main(lifetime: Lifetime): Promise<void> {
+  const metrics = new Metrics().collectProcess();
+  const hub = new EventHub();
+  const dsn = readFileSync(config.dsnFile, "utf8").trim();
+  const database = new Database({ dsn, clock: systemClock, log, applicationName: `bellwether-risk ${config.policy.name}` });
+  lifetime.onShutdown(() => database.close());
+  const { service, feeds } = compose({ database, hub, metrics, lifetime });
+  const { source, live } = await policySource();
+  lifetime.onShutdown(() => source.close());
+  source.watch((policy) => service.setPolicy(policy));
+
+  const { audience, issuer, jwksFile, operatorSubject } = config;
+  const verifier = new TokenVerifier({ audience, issuer, jwksFile, clock: systemClock });
+  const api = createRiskApi({ service, hub, verifier, operatorSubject, clock: systemClock, log });
+  const health = await startHealthServer({
+    port: config.healthPort,
+    metrics,
+    log,
+    live,
+    // Always in its Service: agents and operator must be told why nothing is traded.
+    ready: () => [],
+    dependencies: () => [
+      database.check(),
+      source.check(),
+      ...service.accounts.map((account) => account.venueCheck()),
+      ...feeds.map((feed) => feed.check()),
+    ],
+  });
+  lifetime.onShutdown(() => health.close());
+  await api.listen({ port: config.apiPort, host: "0.0.0.0" });
+  lifetime.onShutdown(async () => {
+    await service.drain();
+    await api.close();
+  });
+  database.startProbe();
+  void service.start(lifetime.signal).catch(crash);
+  log.info({ policy: config.policy.name, accounts: config.brokers.map(({ account }) => account) }, "risk listens");
+}
+
+interface Parts {
+  readonly database: Database;
+  readonly hub: EventHub;
+  readonly metrics: Metrics;
+  readonly lifetime: Lifetime;
+}
+
+function compose({ database, hub, metrics, lifetime }: Parts): { service: RiskService; feeds: MarketFeed[] } {
+  const clients = new Map(
+    config.brokers.map(({ account, baseUrl, tokenFile }) => [
+      account,
+      new ServiceClient({ baseUrl, tokenFile, clock: systemClock }),
+    ]),
+  );
+  const feeds = new Map<string, MarketFeed>();
+  const service: RiskService = new RiskService({
+    policy: config.policy,
+    brokers: new Map([...clients].map(([account, client]) => [account, new HttpBroker(client)])),
+    database,
+    signer: createSigner(),
+    hub,
+    metrics: riskMetrics(metrics),
+    clock: systemClock,
+    log,
+    failPoints: failPointsFrom(config),
+    holder: `${process.env["HOSTNAME"] ?? hostname()}/${process.pid}/${systemClock.nowMs()}`,
+    onSeries: (account, series) => feeds.get(account)?.follow(series),
+    onSuperseded: (error) => {
+      log.fatal({ err: error }, "another risk process has taken this policy over");
+      lifetime.stop(1);
+    },
+  });
+  for (const [account, client] of clients) {
+    const listener = {
+      onBar: (event: Parameters<RiskService["onBar"]>[1]) => service.onBar(account, event),
+      onHint: () => service.onVenueHint(account),
+      onEnd: (message: string) => service.onMarketEnd(account, message),
+    };
+    feeds.set(account, new MarketFeed({ account, client, clock: systemClock, log, listener }));
+  }
+  lifetime.onShutdown(async () => {
+    for (const feed of feeds.values()) feed.close();
+    await Promise.all([...clients.values()].map((client) => client.close()));
+  });
+  return { service, feeds: [...feeds.values()] };
+}
+
+async function policySource(): Promise<{ source: PolicySource; live: () => ReturnType<PolicySource["check"]>[] }> {
+  if (config.policyFile !== undefined) {
+    return {
+      source: new FilePolicySource({ file: config.policyFile, uid: config.policy.uid, clock: systemClock }),
+      live: () => [],
+    };
+  }
+  const { KUBECONFIG, HOME, KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT } = process.env;
+  const access = await loadClusterAccess({
+    env: { KUBECONFIG, HOME, KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT },
+    clock: systemClock,
+  });
+  const connect = () => connectTo({ access, clock: systemClock, random: systemRandom, userAgent: "bellwether-risk" });
+  const source = new KubernetesPolicySource({
+    connection: connect(),
+    probe: connect(),
+    policy: config.policy,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+  });
+  return { source, live: () => [source.liveness()] };
+}
+
+/** Kill tests name a point at which the process ends itself, once; nobody else sets the variable. */
+function failPointsFrom({ failPointDirectory }: RiskConfig): FailPoints {
+  const name = process.env["BELLWETHER_FAIL_POINT"];
+  if (!name || !isFailPointName(name)) return noFailPoints;
+  const directory = failPointDirectory ?? tmpdir();
+  mkdirSync(directory, { recursive: true });
+  log.warn({ failPoint: name, directory }, "this process will kill itself at a fail point");
+  return killingFailPoints({ name, directory, kill: () => process.kill(process.pid, "SIGKILL") });
+}
+
+/** An error nobody expected: the process ends, and what was under way is found out by the next one. */
+function crash(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
+}
