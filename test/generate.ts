@@ -16,7 +16,7 @@ function currentContent(file: string): string | undefined {
   }
 }
 
-const stale = [...(await generateAll())].filter(([file, content]) => currentContent(file) !== content);
+const stale = [...generateAll()].filter(([file, content]) => currentContent(file) !== content);
 if (values.check) {
   for (const [file] of stale) console.error(`${file} is not what its source generates`);
   process.exit(stale.length === 0 ? 0 : 1);

@@ -1,21 +1,12 @@
-import path from "node:path";
-import { pathToFileURL } from "node:url";
 import { stringify } from "yaml";
-import { GENERATED_NOTICE, customResourceDefinition } from "./crd.ts";
+// Against the direction of imports, which this generator, part of no image, may do: the rules stand beside the controllers that need them.
+import { type PolicyRule, clusterRules, ownNamespaceRules } from "../../../operator/src/rbac.ts";
 import { KINDS, type KindDefinition } from "../kinds.ts";
-
-/** A rule of a Role, as operator/src/policy-rule.ts has it. Written anew here: this package knows nothing of the operator's. */
-export interface RoleRule {
-  readonly apiGroups?: readonly string[];
-  readonly resources?: readonly string[];
-  readonly resourceNames?: readonly string[];
-  readonly nonResourceURLs?: readonly string[];
-  readonly verbs: readonly string[];
-}
+import { GENERATED_NOTICE, customResourceDefinition } from "./crd.ts";
 
 export interface OperatorPermission {
-  readonly clusterRules: readonly RoleRule[];
-  readonly ownNamespaceRules: readonly RoleRule[];
+  readonly clusterRules: readonly PolicyRule[];
+  readonly ownNamespaceRules: readonly PolicyRule[];
 }
 
 const chart = "charts/bellwether/templates";
@@ -36,7 +27,7 @@ export function crdTemplate(kind: KindDefinition): string {
  * Refuses what no role of ours may hold: a wildcard, a Secret, a subresource that runs commands in pods.
  * @throws Error naming the rule
  */
-export function refuseWideRule(rule: RoleRule): void {
+export function refuseWideRule(rule: PolicyRule): void {
   const words = [...(rule.apiGroups ?? []), ...(rule.resources ?? []), ...(rule.nonResourceURLs ?? []), ...rule.verbs];
   if (words.some((word) => word.includes("*"))) throw new Error(`a wildcard in a role: ${JSON.stringify(rule)}`);
   const forbidden = ["secrets", "pods/exec", "pods/attach", "serviceaccounts/token"];
@@ -48,7 +39,7 @@ export function refuseWideRule(rule: RoleRule): void {
 /** The operator's ClusterRole and Role. */
 export function rbacTemplate(permission: OperatorPermission): string {
   const labels = '{{- include "bellwether.labels" (dict "root" $ "component" "operator") | nindent 4 }}';
-  const role = (kind: "ClusterRole" | "Role", rules: readonly RoleRule[]): string => {
+  const role = (kind: "ClusterRole" | "Role", rules: readonly PolicyRule[]): string => {
     rules.forEach(refuseWideRule);
     const namespace = kind === "Role" ? "\n  namespace: {{ .Release.Namespace }}" : "";
     return (
@@ -60,23 +51,10 @@ export function rbacTemplate(permission: OperatorPermission): string {
   return `${notice}${from}${role("ClusterRole", permission.clusterRules)}---\n${role("Role", permission.ownNamespaceRules)}`;
 }
 
-/**
- * Reads the permission from the operator's source. By path: a static import would point against the direction of imports
- * (operator → crds), which only this generator, no part of any image, may do.
- */
-export async function operatorPermission(repository: string): Promise<OperatorPermission> {
-  const file = path.join(repository, "operator/src/rbac.ts");
-  const module = (await import(pathToFileURL(file).href)) as {
-    clusterRules(): readonly RoleRule[];
-    ownNamespaceRules: readonly RoleRule[];
-  };
-  return { clusterRules: module.clusterRules(), ownNamespaceRules: module.ownNamespaceRules };
-}
-
 /** Every generated template: path → content. */
-export async function chartTemplates(repository: string): Promise<Map<string, string>> {
+export function chartTemplates(): Map<string, string> {
   const files = new Map<string, string>();
   for (const kind of KINDS) files.set(`${chart}/crds/${kind.names.plural}.yaml`, crdTemplate(kind));
-  files.set(`${chart}/operator/rbac.yaml`, rbacTemplate(await operatorPermission(repository)));
+  files.set(`${chart}/operator/rbac.yaml`, rbacTemplate({ clusterRules: clusterRules(), ownNamespaceRules }));
   return files;
 }

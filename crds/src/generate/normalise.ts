@@ -61,14 +61,19 @@ export function structuralSchema(schema: z.ZodType, root: string): StructuralSch
     io: "input",
     cycles: "throw",
     unrepresentable: "throw",
-    override: ({ zodSchema, path }) => refuseLoneRefinements(zodSchema, [root, ...path].join(".")),
+    override: ({ zodSchema, path }) => refuseWhatWouldVanish(zodSchema, [root, ...path].join(".")),
   });
   const { $schema: _, ...plain } = json as Record<string, unknown>;
   return normalise(plain, root);
 }
 
+/** Types of zod that have a structural counterpart, and the wrapper for what may be left out. Transformations, for one, would vanish. */
+const ZOD_TYPES = new Set(["object", "array", "record", "string", "number", "boolean", "enum", "union", "optional"]);
+
 /** A refinement that `withRule` did not make has no counterpart in CEL: zod would drop it silently and the two would disagree. */
-function refuseLoneRefinements(schema: z.core.$ZodTypes, path: string): void {
+function refuseWhatWouldVanish(schema: z.core.$ZodTypes, path: string): void {
+  if (!ZOD_TYPES.has(schema._zod.def.type))
+    throw new SchemaNotStructural(path, `is a ${schema._zod.def.type} of zod, which no CRD can say`);
   for (const check of schema._zod.def.checks ?? []) {
     if (check._zod.def.check === "custom" && !isPaired(check)) {
       throw new SchemaNotStructural(path, "has a .refine() without CEL; use withRule");
