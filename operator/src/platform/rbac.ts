@@ -5,7 +5,8 @@ export const rules: readonly PolicyRule[] = [
   // The ledger counts every pod's requests on every node, foreign ones included.
   { apiGroups: [""], resources: ["pods", "nodes"], verbs: ["get", "list", "watch"] },
   { apiGroups: ["events.k8s.io"], resources: ["events"], verbs: ["create", "patch"] },
-  { apiGroups: [""], resources: ["events"], verbs: ["create", "patch"] },
+  // Whether a namespace is being deleted: then nobody waits for what cannot come back.
+  { apiGroups: [""], resources: ["namespaces"], verbs: ["get"] },
   {
     apiGroups: ["apiextensions.k8s.io"],
     resources: ["customresourcedefinitions"],

@@ -1,0 +1,302 @@
+/** Puts the operator together: caches, links, controllers, and who is told of what. */
+import { API_VERSION, STRATEGY } from "@bellwether/crds";
+import {
+  CachedClient,
+  Controller,
+  EventRecorder,
+  type KubernetesClient,
+  type KubernetesMetrics,
+  keyOf,
+  ownersOfKind,
+} from "@bellwether/kubernetes";
+import type { Clock, Logger, Random } from "@bellwether/service-kit";
+import { checkpointReconciler } from "./checkpoint/reconcile.ts";
+import type { OperatorConfig } from "./config.ts";
+import { Admissions } from "./ledger/admissions.ts";
+import type { NodeCpus, PodCpus } from "./ledger/cpu-ledger.ts";
+import { milliCores, podCpus } from "./ledger/pod-cpus.ts";
+import { llmRouteReconciler } from "./llm-route/reconcile.ts";
+import { ChildWriter } from "./platform/child-writer.ts";
+import { type NodeAgentRef, NodeAssignments } from "./platform/node-assignments.ts";
+import { nodeCapacity } from "./platform/resources.ts";
+import { type RiskChange, RiskLink } from "./platform/risk-link.ts";
+import { StatusWriter } from "./platform/status-writer.ts";
+import type { TokenIssuerReader } from "./platform/token-issuer.ts";
+import { BY_POLICY, BY_UID, type World } from "./platform/world.ts";
+import { WriteCadence } from "./platform/write-cadence.ts";
+import { riskPolicyReconciler } from "./risk-policy/reconcile.ts";
+import { InputReader } from "./strategy/input-reader.ts";
+import { strategyReconciler } from "./strategy/reconcile.ts";
+import { Registrar } from "./strategy/registrar.ts";
+
+export interface OperatorOptions {
+  /** Refuses writes once the lease is lost. */
+  readonly client: KubernetesClient;
+  readonly world: World;
+  readonly tokens: TokenIssuerReader;
+  readonly config: OperatorConfig;
+  /** Name of this process in events. */
+  readonly instance: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly kubernetesMetrics: KubernetesMetrics;
+}
+
+/** Strategies at work at a time; each waits for the API server most of the time. */
+const concurrency = 8;
+
+/** Reconciles until `signal` aborts: under the lease, on caches that may have been filled before. */
+export async function runOperator(options: OperatorOptions, signal: AbortSignal): Promise<void> {
+  const { world, tokens } = options;
+  const operator = new Operator(options);
+  await Promise.all([...world.all.map((informer) => informer.synced()), tokens.current ?? tokens.read()]);
+  if (signal.aborted) return;
+  await operator.run(signal);
+}
+
+class Operator {
+  readonly #options: OperatorOptions;
+  readonly #strategies: Controller;
+  readonly #policies: Controller;
+  readonly #others: readonly Controller[];
+  readonly #risk: RiskLink;
+  readonly #assignments: NodeAssignments;
+  readonly #admissions: Admissions;
+  readonly #cadence: WriteCadence;
+  readonly #registrar: Registrar;
+  readonly #events: EventRecorder;
+  readonly #unsubscribe: (() => void)[] = [];
+  /** Keys of strategies that wait for a part of an account: any other strategy's change may free one. */
+  readonly #withoutCapital = new Set<string>();
+
+  constructor(options: OperatorOptions) {
+    this.#options = options;
+    const { world, config, clock, log, kubernetesMetrics: metrics } = options;
+    const client = new CachedClient(options.client, world.all);
+    this.#events = new EventRecorder({
+      client: options.client,
+      clock,
+      log,
+      metrics,
+      controller: "bellwether.dev/operator",
+      instance: options.instance,
+    });
+    const statuses = new StatusWriter(client, this.#events);
+    const children = new ChildWriter(client, world);
+    this.#cadence = new WriteCadence(clock, config.statusIntervalMs);
+    this.#risk = new RiskLink({ ...config.riskApi, clock, log, onChange: (change) => this.#riskChanged(change) });
+    this.#assignments = new NodeAssignments({
+      ...config.nodeAgent,
+      nodeAgents: () => this.#nodeAgents(),
+      clock,
+      log,
+      onChange: (node) => this.#assignmentChanged(node),
+    });
+    this.#admissions = new Admissions({
+      nodes: () => this.#nodes(),
+      pods: () => this.#pods(),
+      maxParallelAgents: config.maxParallelAgents,
+      onChange: (uids) => uids.forEach((uid) => this.#enqueueStrategy(uid)),
+    });
+    this.#registrar = new Registrar(this.#risk, () => clock.nowMs());
+    const base = { world, children, statuses, risk: this.#risk, cadence: this.#cadence, config, clock, log };
+    const inputs = new InputReader(client, clock);
+    const strategy = {
+      ...base,
+      client,
+      registrar: this.#registrar,
+      admissions: this.#admissions,
+      assignments: this.#assignments,
+      inputs,
+    };
+    this.#strategies = this.#controller(STRATEGY.kind, strategyReconciler(strategy));
+    this.#policies = this.#controller("RiskPolicy", riskPolicyReconciler({ ...base, tokens: options.tokens }));
+    const nowMs = (): number => clock.nowMs();
+    this.#others = [
+      this.#controller("LlmRoute", llmRouteReconciler({ informer: world.llmRoutes, statuses, nowMs })).watch(world.llmRoutes),
+      this.#controller("Checkpoint", checkpointReconciler({ informer: world.checkpoints, statuses, nowMs })).watch(
+        world.checkpoints,
+      ),
+    ];
+    this.#watch();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { world, tokens } = this.#options;
+    this.#admissions.begin([...world.strategies.cache.list()].map(({ metadata }) => metadata.uid));
+    for (const { metadata } of world.policies.cache.list()) this.#policies.enqueue(keyOf(metadata));
+    for (const { metadata } of world.strategies.cache.list()) this.#strategies.enqueue(keyOf(metadata));
+    for (const { metadata } of world.llmRoutes.cache.list()) this.#others[0]?.enqueue(keyOf(metadata));
+    for (const { metadata } of world.checkpoints.cache.list()) this.#others[1]?.enqueue(keyOf(metadata));
+    const onKeys = (): void => {
+      for (const { metadata } of world.policies.cache.list()) this.#policies.enqueue(keyOf(metadata));
+    };
+    try {
+      await Promise.all([
+        ...[this.#strategies, this.#policies, ...this.#others].map((controller) => controller.run(signal)),
+        tokens.run(onKeys, signal),
+        ...(this.#options.config.nodeAgent.enabled ? [this.#assignments.run(signal)] : []),
+      ]);
+    } finally {
+      for (const unsubscribe of this.#unsubscribe) unsubscribe();
+      await this.#risk.close();
+      await this.#events.flush();
+    }
+  }
+
+  #controller(kind: string, reconcile: (key: string) => ReturnType<ReturnType<typeof strategyReconciler>>): Controller {
+    const { clock, random, log, kubernetesMetrics: metrics } = this.#options;
+    return new Controller({ kind, reconcile, clock, random, log, metrics, concurrency, backoff: { baseMs: 50, maxMs: 30_000 } });
+  }
+
+  /** Who is told of what. Children wake their owner, references wake who names them. */
+  #watch(): void {
+    const { world } = this.#options;
+    this.#strategies
+      .watch(world.strategies)
+      .watch(world.pods, ownersOfKind(STRATEGY.kind, API_VERSION))
+      .watch(world.policies, ({ key }) => this.#strategiesOf(key))
+      .watch(world.llmRoutes, ({ object }) => this.#strategiesOnRoute(object.metadata.namespace, object.metadata.name));
+    this.#policies
+      .watch(world.policies)
+      .watch(world.strategies, ({ object, previous }) =>
+        [object, ...(previous ? [previous] : [])].map((strategy) => policyKeyOf(strategy)),
+      )
+      .watch(world.pods, ({ object }) => this.#policyOfPod(object.metadata.ownerReferences?.[0]?.uid));
+    for (const informer of world.children.values()) {
+      this.#strategies.watch(informer, ownersOfKind(STRATEGY.kind, API_VERSION));
+      this.#policies.watch(informer, ownersOfKind("RiskPolicy", API_VERSION));
+    }
+    this.#subscribe();
+  }
+
+  /** What concerns everybody: cores that came free, shares of an account that came free. */
+  #subscribe(): void {
+    const { world } = this.#options;
+    this.#unsubscribe.push(
+      world.strategies.cache.subscribe(({ type, object, key }) => {
+        if (type === "deleted") this.#forget(object.metadata.uid);
+        for (const waiting of this.#withoutCapital) if (waiting !== key) this.#strategies.enqueue(waiting);
+        if (type !== "deleted" && object.status?.reason === "NoCapitalLeft") this.#withoutCapital.add(key);
+        else this.#withoutCapital.delete(key);
+      }),
+      world.policies.cache.subscribe(({ type, object }) => {
+        if (type !== "deleted") return;
+        this.#risk.untrack({ namespace: object.metadata.namespace ?? "", name: object.metadata.name });
+        this.#cadence.forget(object.metadata.uid);
+      }),
+      world.pods.cache.subscribe(({ object, previous, type }) => {
+        if (type === "deleted" || JSON.stringify(podCpus(object)) !== JSON.stringify(previous && podCpus(previous)))
+          this.#admissions.changed();
+      }),
+      world.nodes.cache.subscribe(({ object, previous, type }) => {
+        const isSame = previous !== undefined && JSON.stringify(nodeCapacity(object)) === JSON.stringify(nodeCapacity(previous));
+        if (type !== "modified" || !isSame) this.#admissions.changed();
+      }),
+    );
+  }
+
+  #forget(uid: string): void {
+    this.#admissions.withdraw(uid);
+    this.#registrar.forget(uid);
+    this.#cadence.forget(uid);
+  }
+
+  #strategiesOf(policyKey: string): string[] {
+    return this.#options.world.strategies.cache.byIndex(BY_POLICY, policyKey).map(({ metadata }) => keyOf(metadata));
+  }
+
+  #strategiesOnRoute(namespace: string | undefined, name: string): string[] {
+    const all = [...this.#options.world.strategies.cache.list()];
+    return all
+      .filter(({ metadata, spec }) => metadata.namespace === namespace && spec.llmRouteRef?.name === name)
+      .map(({ metadata }) => keyOf(metadata));
+  }
+
+  /** Pods of risk and brokers belong to StatefulSets, and those to the policy. */
+  #policyOfPod(setUid: string | undefined): string[] {
+    const sets = this.#options.world.children.get("StatefulSet")?.cache;
+    if (setUid === undefined || !sets) return [];
+    for (const { metadata } of sets.list()) {
+      const owner = metadata.uid === setUid ? metadata.ownerReferences?.[0] : undefined;
+      if (owner) return [keyOf({ namespace: metadata.namespace, name: owner.name })];
+    }
+    return [];
+  }
+
+  #riskChanged({ policy, news, strategies }: RiskChange): void {
+    const { world } = this.#options;
+    this.#policies.enqueue(keyOf(policy), news ? 0 : this.#cadence.dueInMs(policy.uid));
+    if (news) for (const key of this.#strategiesOf(keyOf(policy))) this.#strategies.enqueue(key);
+    for (const { uid, news: isNews } of strategies) {
+      const strategy = world.strategies.cache.byIndex(BY_UID, uid)[0];
+      if (strategy) this.#strategies.enqueue(keyOf(strategy.metadata), isNews ? 0 : this.#cadence.dueInMs(uid));
+    }
+  }
+
+  #assignmentChanged(node: string): void {
+    this.#admissions.changed();
+    for (const pod of this.#options.world.pods.cache.list()) {
+      const owner = pod.spec?.nodeName === node ? strategyOwner(pod) : undefined;
+      if (owner !== undefined) this.#enqueueStrategy(owner);
+    }
+  }
+
+  #enqueueStrategy(uid: string): void {
+    const strategy = this.#options.world.strategies.cache.byIndex(BY_UID, uid)[0];
+    if (strategy) this.#strategies.enqueue(keyOf(strategy.metadata));
+  }
+
+  #nodeAgents(): NodeAgentRef[] {
+    const { namespace, podLabels, port } = this.#options.config.nodeAgent;
+    const agents: NodeAgentRef[] = [];
+    for (const { metadata, spec, status } of this.#options.world.pods.cache.list()) {
+      const isAgent =
+        metadata.namespace === namespace &&
+        Object.entries(podLabels).every(([label, value]) => metadata.labels?.[label] === value);
+      if (!isAgent || status?.podIP === undefined || spec?.nodeName === undefined || metadata.deletionTimestamp !== undefined)
+        continue;
+      const host = status.podIP.includes(":") ? `[${status.podIP}]` : status.podIP;
+      agents.push({ node: spec.nodeName, url: `http://${host}:${port}` });
+    }
+    return agents;
+  }
+
+  #nodes(): NodeCpus[] {
+    const { world, config } = this.#options;
+    return [...world.nodes.cache.list()].map((node) => {
+      const { name, capacity, allocatable, schedulable } = nodeCapacity(node);
+      const said = this.#assignments.node(name);
+      const assumed = Math.max(0, Math.floor((milliCores(capacity) ?? 0) / 1000) - config.sharedCores);
+      const exclusivePoolCores = said === undefined ? assumed : said.policy === "static" ? said.exclusivePoolCores : undefined;
+      return { name, allocatableMilli: milliCores(allocatable) ?? 0, exclusivePoolCores, schedulable };
+    });
+  }
+
+  #pods(): PodCpus[] {
+    return [...this.#options.world.pods.cache.list()].flatMap((pod) => {
+      const cpus = podCpus(pod);
+      const claimUid = strategyOwner(pod);
+      return cpus ? [{ ...cpus, ...(claimUid !== undefined && { claimUid }) }] : [];
+    });
+  }
+}
+
+function strategyOwner({
+  metadata,
+}: {
+  metadata: { ownerReferences?: readonly { kind: string; apiVersion: string; uid: string }[] };
+}): string | undefined {
+  return metadata.ownerReferences?.find(({ kind, apiVersion }) => kind === STRATEGY.kind && apiVersion === API_VERSION)?.uid;
+}
+
+function policyKeyOf({
+  metadata,
+  spec,
+}: {
+  metadata: { namespace?: string | undefined };
+  spec: { riskPolicyRef: { name: string } };
+}): string {
+  return keyOf({ namespace: metadata.namespace, name: spec.riskPolicyRef.name });
+}

@@ -1,0 +1,68 @@
+/** Writes status and finalizers: only what differs, so that a settled world is left alone. */
+import {
+  type EventRecorder,
+  type EventText,
+  type KubernetesClient,
+  type KubernetesObject,
+  type Resource,
+  type Stored,
+  statusPatch,
+} from "@bellwether/kubernetes";
+
+export type OwnKind = KubernetesObject & { readonly status?: object | undefined };
+
+export class StatusWriter {
+  readonly #client: KubernetesClient;
+  readonly #events: Pick<EventRecorder, "record">;
+
+  constructor(client: KubernetesClient, events: Pick<EventRecorder, "record">) {
+    this.#client = client;
+    this.#events = events;
+  }
+
+  /** True when something was written. Events are about what was written, so none is said twice. */
+  async write<T extends OwnKind>(
+    target: { resource: Resource<T>; object: Stored<T> },
+    next: object,
+    events: readonly EventText[],
+  ): Promise<boolean> {
+    const { resource, object } = target;
+    const patch = statusPatch(object.status, next);
+    if (!patch) return false;
+    await this.#client.patchStatus(resource, refOf(object), patch);
+    for (const text of events) this.#events.record(object, text);
+    return true;
+  }
+
+  record(object: Stored<KubernetesObject>, text: EventText): void {
+    this.#events.record(object, text);
+  }
+
+  /** CONFLICT when somebody else changed the object meanwhile: the reconcile is repeated. */
+  async addFinalizer<T extends OwnKind>(resource: Resource<T>, object: Stored<T>, finalizer: string): Promise<void> {
+    const finalizers = object.metadata.finalizers ?? [];
+    if (finalizers.includes(finalizer)) return;
+    await this.#patchFinalizers({ resource, object }, [...finalizers, finalizer]);
+  }
+
+  async removeFinalizer<T extends OwnKind>(resource: Resource<T>, object: Stored<T>, finalizer: string): Promise<void> {
+    const finalizers = object.metadata.finalizers ?? [];
+    if (!finalizers.includes(finalizer)) return;
+    await this.#patchFinalizers(
+      { resource, object },
+      finalizers.filter((name) => name !== finalizer),
+    );
+  }
+
+  async #patchFinalizers<T extends OwnKind>(
+    { resource, object }: { resource: Resource<T>; object: Stored<T> },
+    finalizers: readonly string[],
+  ): Promise<void> {
+    const { resourceVersion } = object.metadata;
+    await this.#client.patch(resource, { ref: refOf(object), patch: { metadata: { resourceVersion, finalizers } } });
+  }
+}
+
+export function refOf({ metadata }: Stored<KubernetesObject>): { name: string; namespace?: string } {
+  return { name: metadata.name, ...(metadata.namespace !== undefined && { namespace: metadata.namespace }) };
+}
