@@ -2,24 +2,34 @@
  * The process a source program runs in (see sandbox.ts): started by the agent with node-arguments.ts, spoken to over IPC.
  * Everything it needs of Node is taken before the program's code is there and the globals are gone.
  */
+import { performance } from "node:perf_hooks";
 import process from "node:process";
+import { TradingError } from "@bellwether/trading/trading-error";
 import { AgentError } from "../errors.ts";
 import { childMethods } from "./child-methods.ts";
 import { confineGlobals } from "./confine.ts";
 import { firstErrorLine } from "../interface/first-error-line.ts";
 import type { CallMessage, ChildMessage } from "./protocol.ts";
 
+const stdout = process.stdout;
 const send = (message: ChildMessage): void => void process.send?.(message);
-const methods = childMethods();
+const print = (line: string): void => void stdout.write(`${line}\n`);
+const nowMs = (): number => performance.now();
+const methods = childMethods({ nowMs, beat: () => send({ type: "beat" }), log: print });
 
 async function answer({ id, method, payload }: CallMessage): Promise<void> {
   try {
     const value = await methods[method]?.(payload);
     send({ type: "reply", id, value });
   } catch (error) {
-    const code = error instanceof AgentError ? error.code : "PROGRAM_THREW";
-    send({ type: "fault", id, code, message: error instanceof AgentError ? error.message : firstErrorLine(error) });
+    const { code, message } = faultOf(error);
+    send({ type: "fault", id, code, message });
   }
+}
+
+function faultOf(error: unknown): { code: string; message: string } {
+  if (error instanceof AgentError || error instanceof TradingError) return { code: error.code, message: error.message };
+  return { code: "PROGRAM_THREW", message: firstErrorLine(error) };
 }
 
 /** A timer of the program threw, or a promise nobody waits for was rejected. */
@@ -27,11 +37,10 @@ function fail(thrown: unknown): void {
   process.send?.({ type: "failed", message: firstErrorLine(thrown) } satisfies ChildMessage, () => process.exit(70));
 }
 
-const stdout = process.stdout;
 process.on("uncaughtException", fail);
 process.on("unhandledRejection", fail);
 process.on("message", (message) => void answer(message as CallMessage));
 process.on("disconnect", () => process.exit(0));
 const rssBytes = process.memoryUsage.rss();
-confineGlobals((line) => void stdout.write(`${line}\n`));
+confineGlobals(print);
 send({ type: "ready", rssBytes });

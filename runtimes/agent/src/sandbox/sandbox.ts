@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { Cancel, Clock } from "@bellwether/service-kit/clock";
 import type { Logger } from "@bellwether/service-kit/logger";
+import { TradingError, type TradingErrorCode, tradingErrorCodes } from "@bellwether/trading/trading-error";
 import { AgentError, type AgentErrorCode, agentErrors } from "../errors.ts";
 import { type CallMessage, beatEveryMs, isChildMessage } from "./protocol.ts";
 import { type ChildEntry, childEntry, nodeArguments } from "./node-arguments.ts";
@@ -21,7 +22,7 @@ export interface SandboxOptions {
 interface Pending {
   readonly id: number;
   readonly resolve: (value: unknown) => void;
-  readonly reject: (error: AgentError) => void;
+  readonly reject: (error: Error) => void;
 }
 
 const startTimeoutMs = 30_000;
@@ -124,7 +125,7 @@ export class Sandbox {
       case "reply":
         return this.#settle(message.id, (pending) => pending.resolve(message.value));
       case "fault":
-        return this.#settle(message.id, (pending) => pending.reject(new AgentError(faultCode(message.code), message.message)));
+        return this.#settle(message.id, (pending) => pending.reject(faultOf(message)));
       case "beat":
         return this.#restartTimer();
       case "failed":
@@ -191,6 +192,8 @@ export class Sandbox {
   }
 }
 
-function faultCode(code: string): AgentErrorCode {
-  return code in agentErrors ? (code as AgentErrorCode) : "PROGRAM_THREW";
+/** The engine over there tells of its own faults (a dataset, an option); everything else is the program's. */
+function faultOf({ code, message }: { code: string; message: string }): Error {
+  if (code in tradingErrorCodes) return new TradingError(code as TradingErrorCode, message);
+  return new AgentError(code in agentErrors ? (code as AgentErrorCode) : "PROGRAM_THREW", message);
 }

@@ -1,5 +1,8 @@
 import { cancelRequest, intent, replaceRequest } from "@bellwether/trading/wire";
+import type { BacktestResult } from "@bellwether/trading/backtest";
 import { z } from "zod";
+import type { BacktestJob } from "../backtest/job.ts";
+import { backtestSummary } from "../config.ts";
 import { AgentError } from "../errors.ts";
 import type { ParameterValue } from "../interface/parameters.ts";
 import type { ProgramRunner } from "../program/runner.ts";
@@ -16,6 +19,17 @@ const decisionOutput = z.object({
   state: z.string().max(262_144),
   log: z.array(z.string().max(1000)).max(100),
 });
+
+const backtestFill = z.object({
+  time: z.number(),
+  market: z.string(),
+  side: z.enum(["buy", "sell"]),
+  quantity: z.string(),
+  price: z.string(),
+  fee: z.string(),
+});
+
+const backtestResult = z.object({ ...backtestSummary.shape, fills: z.array(backtestFill) });
 
 export interface SourceProgram {
   /** TypeScript. */
@@ -63,6 +77,13 @@ export class SandboxedRunner implements ProgramRunner {
       "PROGRAM_MISBEHAVED",
       `the program's process answered something that is no decision: ${faults.join("; ")}`,
     );
+  }
+
+  /** Runs a whole backtest over there; progress is watched per callback of the program. */
+  async backtest(job: BacktestJob): Promise<BacktestResult> {
+    const result = backtestResult.safeParse(await this.#sandbox.call("backtest", job, "onBar"));
+    if (result.success) return result.data;
+    throw new AgentError("PROGRAM_MISBEHAVED", "the program's process answered something that is no result of a backtest");
   }
 
   async restoreState(state: string): Promise<void> {
