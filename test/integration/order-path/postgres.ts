@@ -25,7 +25,10 @@ export interface TestPostgres {
 export function postgresBinaries(): string | undefined {
   const found = newestInstalled();
   if (found || process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return found;
-  spawnSync("apt-get", ["install", "-y", "--no-install-recommends", "postgresql"], { stdio: "ignore", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } });
+  spawnSync("apt-get", ["install", "-y", "--no-install-recommends", "postgresql"], {
+    stdio: "ignore",
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+  });
   return newestInstalled();
 }
 
@@ -52,7 +55,9 @@ export async function startPostgres(): Promise<TestPostgres> {
   const data = join(directory, "data");
   // Postgres refuses to run as root.
   const run = (command: string, args: string[]): void => {
-    const [file, list] = asRoot ? ["runuser", ["-u", "postgres", "--", join(binaries, command), ...args]] : [join(binaries, command), args];
+    const [file, list] = asRoot
+      ? ["runuser", ["-u", "postgres", "--", join(binaries, command), ...args]]
+      : [join(binaries, command), args];
     const result = spawnSync(file, list, { stdio: ["ignore", "ignore", "pipe"], cwd: directory, encoding: "utf8" });
     if (result.status !== 0) throw new Error(`${command} ${args.join(" ")} failed: ${result.stderr}`);
   };
@@ -106,9 +111,16 @@ export async function withClient(connectionString: string, work: (client: Client
 }
 
 /** Rows of a query as text values, for assertions. */
-export async function rowsOf(connectionString: string, sql: string, values: readonly unknown[] = []): Promise<Record<string, unknown>[]> {
+export async function rowsOf(
+  connectionString: string,
+  sql: string,
+  values: readonly unknown[] = [],
+): Promise<Record<string, unknown>[]> {
   let rows: Record<string, unknown>[] = [];
-  await withClient(connectionString, async (client) => void (rows = (await client.query(sql, [...values])).rows as Record<string, unknown>[]));
+  await withClient(
+    connectionString,
+    async (client) => void (rows = (await client.query(sql, [...values])).rows as Record<string, unknown>[]),
+  );
   return rows;
 }
 

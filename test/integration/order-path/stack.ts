@@ -1,0 +1,278 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { renderBrokerConfig } from "@bellwether/broker/config";
+import { renderRiskConfig } from "@bellwether/risk/config";
+import { ServiceClient, systemClock } from "@bellwether/service-kit";
+import {
+  type AgentSnapshot,
+  type DecisionReply,
+  type DecisionRequest,
+  type PortfolioView,
+  type RegistrationReply,
+  agentSnapshot,
+  decisionReply,
+  portfolioView,
+  registrationReply,
+} from "@bellwether/trading";
+import { TestIdentity, issuer } from "./identity.ts";
+import { type TestPostgres, freePort } from "./postgres.ts";
+
+const operatorSubject = "system:serviceaccount:bellwether:bellwether-operator";
+const riskSubject = "system:serviceaccount:bellwether:rpol-p-risk";
+const policy = { uid: "policy-1", name: "p", namespace: "bellwether" };
+const nodeBinary = process.execPath;
+const root = new URL("../../../", import.meta.url).pathname;
+
+export interface StackOptions {
+  readonly postgres: TestPostgres;
+  /** Market seconds per wall second. */
+  readonly speed?: number;
+  readonly balance?: string;
+  readonly limits?: Record<string, string | number>;
+}
+
+export const market = "BTC/USDT";
+export const timeframe = "1m";
+
+/** Real risk and broker processes on a real Postgres, as the operator would configure them; the RiskPolicy is a file. */
+export class Stack {
+  readonly directory = mkdtempSync(join(tmpdir(), "bellwether-path-"));
+  readonly identity = new TestIdentity(join(this.directory, "identity"));
+  readonly operator: ServiceClient;
+  readonly #options: StackOptions;
+  readonly #ports: { risk: number; riskHealth: number; broker: number; brokerHealth: number };
+  readonly #processes = new Map<"risk" | "broker", ChildProcess>();
+  readonly #agents = new Map<string, ServiceClient>();
+
+  private constructor(options: StackOptions, ports: Stack["#ports"]) {
+    this.#options = options;
+    this.#ports = ports;
+    this.operator = this.#client(operatorSubject);
+    this.#writeConfigs();
+    this.setPolicy({});
+  }
+
+  static async start(options: StackOptions): Promise<Stack> {
+    const [risk, riskHealth, broker, brokerHealth] = [await freePort(), await freePort(), await freePort(), await freePort()];
+    const stack = new Stack(options, { risk, riskHealth, broker, brokerHealth });
+    stack.launch("broker");
+    stack.launch("risk");
+    return stack;
+  }
+
+  get riskUrl(): string {
+    return `http://127.0.0.1:${this.#ports.risk}`;
+  }
+
+  pid(name: "risk" | "broker"): number {
+    return this.#processes.get(name)?.pid ?? 0;
+  }
+
+  /** Starts a process; with a fail point it ends itself there, once. */
+  launch(name: "risk" | "broker", failPoint?: string): ChildProcess {
+    const log = createWriteStream(join(this.directory, `${name}.log`), { flags: "a" });
+    const child = spawn(nodeBinary, [`runtimes/${name}/src/main.ts`], {
+      cwd: root,
+      env: {
+        PATH: process.env["PATH"],
+        BELLWETHER_CONFIG: join(this.directory, `${name}.json`),
+        HOSTNAME: name,
+        ...(failPoint !== undefined && { BELLWETHER_FAIL_POINT: failPoint }),
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    child.stdout?.pipe(log, { end: false });
+    child.stderr?.pipe(log, { end: false });
+    this.#processes.set(name, child);
+    return child;
+  }
+
+  async kill(name: "risk" | "broker"): Promise<void> {
+    const child = this.#processes.get(name);
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await gone;
+  }
+
+  /** Resolves when the process has ended by itself. */
+  async ended(name: "risk" | "broker"): Promise<void> {
+    const child = this.#processes.get(name);
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    await new Promise((resolve) => child.once("exit", resolve));
+  }
+
+  /** Replaces the RiskPolicy, as kubectl apply would. */
+  setPolicy(change: { trading?: string; halt?: string; limits?: Record<string, string | number> }): void {
+    const file = join(this.directory, "policy.json");
+    const limits = change.limits ?? this.#options.limits ?? { maxPositionRatio: "0.9", maxOrderNotional: "1000000" };
+    const object = {
+      apiVersion: "bellwether.dev/v1alpha1",
+      kind: "RiskPolicy",
+      metadata: {
+        ...policy,
+        generation: 1,
+        annotations: change.halt === undefined ? {} : { "bellwether.dev/halt": change.halt },
+      },
+      spec: {
+        baseCurrency: "USDT",
+        ...(change.trading !== undefined && { trading: change.trading }),
+        limits,
+        accounts: [
+          {
+            name: "paper",
+            paper: {
+              balances: this.#balances(),
+              market: { replay: { dataset: { synthetic: { seed: 1 } }, speed: this.#speed() } },
+            },
+          },
+        ],
+      },
+    };
+    writeFileSync(`${file}.new`, JSON.stringify(object));
+    renameSync(`${file}.new`, file);
+  }
+
+  agentSubject(uid: string): string {
+    return `system:serviceaccount:bellwether:strat-${uid}-agent`;
+  }
+
+  agent(uid: string): ServiceClient {
+    const known = this.#agents.get(uid) ?? this.#client(this.agentSubject(uid));
+    this.#agents.set(uid, known);
+    return known;
+  }
+
+  register(uid: string, change: { shareRatio?: string; suspended?: boolean; subject?: string } = {}): Promise<RegistrationReply> {
+    const body = {
+      uid,
+      namespace: "bellwether",
+      name: uid,
+      subject: change.subject ?? this.agentSubject(uid),
+      account: "paper",
+      mode: "Paper",
+      markets: [{ symbol: market, timeframe }],
+      shareRatio: change.shareRatio ?? "0.5",
+      suspended: change.suspended ?? false,
+    };
+    return this.operator.put(`/v1/strategies/${uid}`, { schema: registrationReply, body });
+  }
+
+  remove(uid: string, onDelete: "Keep" | "Flatten"): Promise<RegistrationReply> {
+    return this.operator.delete(`/v1/strategies/${uid}`, { schema: registrationReply, query: { onDelete } });
+  }
+
+  portfolio(): Promise<PortfolioView> {
+    return this.operator.get("/v1/portfolio", { schema: portfolioView });
+  }
+
+  snapshot(uid: string): Promise<AgentSnapshot> {
+    return this.agent(uid).get(`/v1/strategies/${uid}`, { schema: agentSnapshot });
+  }
+
+  decide(request: DecisionRequest): Promise<DecisionReply> {
+    return this.agent(request.strategyUid).post("/v1/intents", { schema: decisionReply, body: request, timeoutMs: 8_000 });
+  }
+
+  async health(
+    name: "risk" | "broker",
+  ): Promise<{ ok: boolean; dependencies?: { name: string; ok: boolean; message: string }[] }> {
+    const port = name === "risk" ? this.#ports.riskHealth : this.#ports.brokerHealth;
+    const response = await fetch(`http://127.0.0.1:${port}/health/detailed`);
+    return (await response.json()) as { ok: boolean };
+  }
+
+  logs(): string {
+    return ["risk", "broker"]
+      .map((name) => `== ${name}\n${readFileSync(join(this.directory, `${name}.log`), "utf8")}`)
+      .join("\n");
+  }
+
+  async stop(): Promise<void> {
+    await this.kill("risk");
+    await this.kill("broker");
+    await this.operator.close();
+    for (const agent of this.#agents.values()) await agent.close();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #client(subject: string): ServiceClient {
+    const tokenFile = this.identity.tokenFile(subject, "risk.bellwether.dev");
+    return new ServiceClient({ baseUrl: `http://127.0.0.1:${this.#ports.risk}`, tokenFile, clock: systemClock });
+  }
+
+  #speed(): number {
+    return this.#options.speed ?? 600;
+  }
+
+  #balances(): { asset: string; amount: string }[] {
+    return [{ asset: "USDT", amount: this.#options.balance ?? "100000" }];
+  }
+
+  #writeConfigs(): void {
+    const { postgres } = this.#options;
+    const [riskDsn, brokerDsn] = [join(this.directory, "risk-dsn"), join(this.directory, "broker-dsn")];
+    writeFileSync(riskDsn, postgres.riskDsn);
+    writeFileSync(brokerDsn, postgres.brokerDsn);
+    const { risk, riskHealth, broker, brokerHealth } = this.#ports;
+    const brokerConfig = renderBrokerConfig({
+      policy,
+      account: {
+        name: "paper",
+        paper: { balances: this.#balances(), market: { replay: { dataset: { synthetic: { seed: 1 } }, speed: this.#speed() } } },
+      },
+      markets: [{ symbol: market, timeframe }],
+      riskSubject,
+      issuer,
+      jwksFile: this.identity.jwksFile,
+      dsnFile: brokerDsn,
+      dataDirectory: join(this.directory, "broker-data"),
+      apiPort: broker,
+      healthPort: brokerHealth,
+      failPointDirectory: this.directory,
+    });
+    mkdirSync(join(this.directory, "broker-data"), { recursive: true });
+    writeFileSync(join(this.directory, "broker.json"), brokerConfig);
+    const riskConfig = renderRiskConfig({
+      policy,
+      operatorSubject,
+      issuer,
+      jwksFile: this.identity.jwksFile,
+      dsnFile: riskDsn,
+      brokers: [
+        {
+          account: "paper",
+          baseUrl: `http://127.0.0.1:${broker}`,
+          tokenFile: this.identity.tokenFile(riskSubject, "broker.bellwether.dev"),
+        },
+      ],
+      policyFile: join(this.directory, "policy.json"),
+      apiPort: risk,
+      healthPort: riskHealth,
+      failPointDirectory: this.directory,
+    });
+    writeFileSync(join(this.directory, "risk.json"), riskConfig);
+  }
+}
+
+/** Asks until the answer satisfies; throws the last answer or error after `timeoutMs`. */
+export async function eventually<T>(ask: () => Promise<T>, satisfies: (value: T) => boolean, timeoutMs = 20_000): Promise<T> {
+  const untilMs = Date.now() + timeoutMs;
+  let last: unknown;
+  while (Date.now() < untilMs) {
+    try {
+      const value = await ask();
+      if (satisfies(value)) return value;
+      last = value;
+    } catch (error) {
+      last = error;
+    }
+    await systemClock.sleep(50);
+  }
+  throw new Error(`not within ${timeoutMs} ms; last: ${last instanceof Error ? last.message : JSON.stringify(last)}`, {
+    cause: last,
+  });
+}
+
