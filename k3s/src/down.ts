@@ -45,7 +45,8 @@ async function down(options: DownOptions): Promise<void> {
   }
   await runSteps(steps, screen);
   rmSync(kubeconfig, { force: true });
-  rmSync(path.join(cluster.checkout, ".bellwether/values.yaml"), { force: true });
+  for (const made of ["values.yaml", "bin"])
+    rmSync(path.join(cluster.checkout, ".bellwether", made), { recursive: true, force: true });
   removeRecord();
   screen.write(`[INFO] Nothing of ours is left. Down in ${formatDuration(performance.now() - startedAt)}.\n`);
 }

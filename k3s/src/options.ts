@@ -9,6 +9,8 @@ export interface UpOptions {
   /** Where `current` pushes images and its nodes pull them from. */
   readonly registry: string | undefined;
   readonly samples: boolean;
+  /** Stop once the cluster itself is up: no platform images, no chart. */
+  readonly onlyCluster: boolean;
   readonly help: boolean;
 }
 
@@ -29,6 +31,7 @@ Run it again to update in place, or to go on after an interruption; npm run down
   --cluster current   the cluster of the current kubectl context; needs --registry
   --registry HOST     registry (with path) that this machine can push to and the cluster can pull from
   --no-samples        do not apply manifests/samples/quickstart
+  --only-cluster      stop when the node is ready: no platform images, no chart
   --help              this text
 
 Afterwards:
@@ -72,6 +75,7 @@ export function parseUpOptions(args: readonly string[]): UpOptions {
         cluster: { type: "string", default: "auto" },
         registry: { type: "string" },
         "no-samples": { type: "boolean", default: false },
+        "only-cluster": { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
     }),
@@ -83,7 +87,13 @@ export function parseUpOptions(args: readonly string[]): UpOptions {
   }
   if (cluster !== "current" && values.registry)
     throw new ClusterError("USAGE", `--registry is for --cluster current; ${cluster} gets the images directly`);
-  return { cluster, registry: values.registry, samples: !values["no-samples"], help: values.help };
+  return {
+    cluster,
+    registry: values.registry,
+    samples: !values["no-samples"],
+    onlyCluster: values["only-cluster"],
+    help: values.help,
+  };
 }
 
 /** @throws ClusterError USAGE on an unknown option */

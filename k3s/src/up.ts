@@ -1,5 +1,5 @@
 // `npm run up`: from an empty machine to a pinned agent that trades on paper. See --help.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { missingBinaries } from "./cache/binaries.ts";
 import { cacheDirectory } from "./cache/cache-directory.ts";
@@ -9,7 +9,7 @@ import type { Driver } from "./drivers/driver.ts";
 import { kindWorks } from "./drivers/kind.ts";
 import { ClusterError } from "./errors.ts";
 import { exitCodeOf, explain } from "./explain.ts";
-import { buildAllImages } from "./images/build-all.ts";
+import { buildImages } from "./images/build-all.ts";
 import { type BuiltImage } from "./images/image-builder.ts";
 import { repositoryRoot } from "./images/image-list.ts";
 import { type ClusterTools, clusterTools } from "./install/kubectl.ts";
@@ -32,6 +32,17 @@ const screen: Screen = {
   columns: process.stdout.columns ?? 100,
   write: (text) => void process.stdout.write(text),
 };
+
+/** The very kubectl and helm that were used, for a person and for the tests: `.bellwether/bin` on the PATH is enough. */
+function linkTools(tools: ClusterTools): void {
+  const directory = path.join(path.dirname(kubeconfigFile), "bin");
+  mkdirSync(directory, { recursive: true });
+  for (const name of ["kubectl", "helm"] as const) {
+    const link = path.join(directory, name);
+    rmSync(link, { force: true });
+    symlinkSync(tools[name], link);
+  }
+}
 
 function writeKubeconfig(text: string): void {
   mkdirSync(path.dirname(kubeconfigFile), { recursive: true });
@@ -61,14 +72,18 @@ function toolsOf(progress: Progress): ClusterTools {
   return progress.tools;
 }
 
-function clusterSteps(driver: Driver, progress: Progress): Step[] {
-  return [
+function clusterSteps(driver: Driver, options: UpOptions, progress: Progress): Step[] {
+  const all: Step[] = [
     { title: "Checking this machine", run: () => preflight(driver) },
     { title: "Programs and packages", run: (report) => driver.prepare(report) },
     {
       title: "Building images",
       run: async (report) => {
-        progress.images = await buildAllImages(driver.ownImages, cacheDirectory(), report);
+        progress.images = await buildImages(
+          driver.ownImages,
+          { platform: !options.onlyCluster, cache: cacheDirectory() },
+          report,
+        );
         return `${progress.images.size} images`;
       },
     },
@@ -85,6 +100,7 @@ function clusterSteps(driver: Driver, progress: Progress): Step[] {
         writeRecord({ ...record, ...(earlier?.created ? { created: earlier.created } : {}) });
         writeKubeconfig(await driver.start(progress.images, report));
         progress.tools = await clusterTools(kubeconfigFile);
+        linkTools(progress.tools);
         // A cluster of somebody else: what was not there before is written down before it is made.
         if (driver.name === "current" && !earlier) writeRecord({ ...record, created: await willCreate(progress.tools) });
       },
@@ -99,6 +115,7 @@ function clusterSteps(driver: Driver, progress: Progress): Step[] {
       },
     },
   ];
+  return options.onlyCluster ? all.slice(0, -1) : all;
 }
 
 function platformSteps(driver: Driver, options: UpOptions, progress: Progress): Step[] {
@@ -113,6 +130,7 @@ function platformSteps(driver: Driver, options: UpOptions, progress: Progress): 
     { title: "Applying the quickstart", run: () => applyQuickstart(toolsOf(progress)) },
     { title: "Waiting for the first agent", run: (report) => waitForQuickstart(toolsOf(progress), report) },
   ];
+  if (options.onlyCluster) return [];
   return options.samples ? [...install, ...samples] : install;
 }
 
@@ -127,8 +145,8 @@ async function up(options: UpOptions): Promise<void> {
   const driver = makeDriver(name, { registry: options.registry });
   const warmth = missingBinaries(["kube-apiserver", "kubelet", "helm"]).length > 0 ? "cold" : "warm";
   const progress: Progress = { images: new Map(), references: new Map(), tools: undefined };
-  await runSteps([...clusterSteps(driver, progress), ...platformSteps(driver, options, progress)], screen);
-  const tables = await platformTables(toolsOf(progress));
+  await runSteps([...clusterSteps(driver, options, progress), ...platformSteps(driver, options, progress)], screen);
+  const tables = options.onlyCluster ? "" : await platformTables(toolsOf(progress));
   screen.write(`\n[INFO] All required services are healthy.\n\n${tables.trimEnd()}\n\n`);
   if (driver.traits.enforcesNetworkPolicy === false)
     screen.write("[INFO] This cluster's network does not enforce NetworkPolicies; k3s does.\n");

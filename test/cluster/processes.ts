@@ -22,7 +22,7 @@ function inspect(pid: number, podUid: string): PodProcess | undefined {
   try {
     if (!readFileSync(`/proc/${pid}/cgroup`, "utf8").includes(podUid)) return undefined;
     const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-    if (command === "/pause" || command === "") return undefined;
+    if (/^(\/pause\b.*)?$/.test(command)) return undefined;
     const status = readFileSync(`/proc/${pid}/status`, "utf8");
     const cpusAllowed = /^Cpus_allowed_list:\s*(\S+)/m.exec(status)?.[1] ?? "";
     return { pid, command, cpusAllowed, rssKiB: Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1] ?? 0) };

@@ -136,15 +136,16 @@ async function service(image: ServiceImage, base: BuiltImage, cache: string): Pr
 }
 
 /**
- * Builds every image of the platform, and those the driver needs besides, into the cache; unchanged ones are only looked up.
+ * Builds the images the driver needs, and with `platform` every image of the platform, into the cache; unchanged ones are only looked up.
  *
  * @returns the images by name
  */
-export async function buildAllImages(
+export async function buildImages(
   ownImages: readonly ("coredns" | "pause")[],
-  cache: string,
+  what: { platform: boolean; cache: string },
   report: Report,
 ): Promise<Map<string, BuiltImage>> {
+  const { cache } = what;
   const built = new Map<string, BuiltImage>();
   const add = async (name: string, build: Promise<BuiltImage & { cached?: boolean }>): Promise<BuiltImage> => {
     const image = await build;
@@ -154,6 +155,7 @@ export async function buildAllImages(
   };
   const own = { coredns: () => coredns(cache), pause: () => pause(cache) };
   for (const name of ownImages) await add(name, own[name]());
+  if (!what.platform) return built;
   await add("postgres", postgres(cache, report));
   const base = await nodeBase(cache);
   for (const image of serviceImages()) {

@@ -16,6 +16,7 @@ const recordSchema = z.object({
     paths: z.array(z.string()),
     links: z.array(z.string()),
     cgroups: z.array(z.string()),
+    mounts: z.array(z.string()),
     iptables: z.string(),
     ip6tables: z.string(),
   }),
@@ -51,7 +52,7 @@ export function writeInstance(layout: SourceLayout, before: MachineBefore, start
     version: 1,
     bootId: bootId(),
     startedAt,
-    before: { ...before, paths: [...before.paths], links: [...before.links], cgroups: [...before.cgroups] },
+    before: structuredClone(before) as InstanceRecord["before"],
   };
   mkdirSync(layout.root, { recursive: true });
   writeFileSync(`${layout.record}.new`, JSON.stringify(record, null, 2));

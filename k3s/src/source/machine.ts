@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { run } from "../shell.ts";
+import { normalisedRules } from "./iptables.ts";
 import { network } from "./layout.ts";
 
 /** Kernel settings that kubelet, kube-proxy or CNI plugins change; teardown puts the recorded values back. */
@@ -33,6 +34,8 @@ export interface MachineBefore {
   readonly paths: readonly string[];
   readonly links: readonly string[];
   readonly cgroups: readonly string[];
+  /** Mount points. */
+  readonly mounts: readonly string[];
   readonly iptables: string;
   readonly ip6tables: string;
 }
@@ -52,6 +55,12 @@ export function cgroupDirectories(root = "/sys/fs/cgroup"): string[] {
   return [...first, ...first.flatMap(below)].sort();
 }
 
+/** Mount points of this machine. */
+function mountPoints(): string[] {
+  const lines = readFileSync("/proc/self/mountinfo", "utf8").trimEnd().split("\n");
+  return lines.map((line) => line.split(" ")[4] ?? "").sort();
+}
+
 /** Names of all network links. */
 export function networkLinks(): string[] {
   return readdirSync("/sys/class/net").sort();
@@ -68,9 +77,30 @@ export async function readMachine(): Promise<MachineBefore> {
     paths: touchedPaths.filter((file) => existsSync(file)),
     links: networkLinks(),
     cgroups: cgroupDirectories(),
+    mounts: mountPoints(),
     iptables: (await run("iptables-save", [])).stdout,
     ip6tables: (await run("ip6tables-save", [], { accept: [0, 1, 2, 3] })).stdout,
   };
+}
+
+/**
+ * What of `before` is not as it was, one line each; empty when the machine is as it was found. Counters and the order of rules'
+ * tables do not count; a cgroup or mount that something else has made meanwhile does, so compare on a quiet machine.
+ */
+export function machineDifferences(before: MachineBefore, after: MachineBefore): string[] {
+  const lists = (["paths", "links", "cgroups", "mounts"] as const).flatMap((what) => [
+    ...after[what].filter((entry) => !before[what].includes(entry)).map((entry) => `${what}: ${entry} is left`),
+    ...before[what].filter((entry) => !after[what].includes(entry)).map((entry) => `${what}: ${entry} is gone`),
+  ]);
+  const settings = Object.entries(before.settings)
+    .filter(([name, value]) => after.settings[name] !== value)
+    .map(([name, value]) => `settings: ${name} was ${value}, is ${after.settings[name]}`);
+  const rules = (["iptables", "ip6tables"] as const).flatMap((command) =>
+    normalisedRules(before[command]) === normalisedRules(after[command])
+      ? []
+      : [`${command}: ${normalisedRules(after[command])}`],
+  );
+  return [...lists, ...settings, ...rules];
 }
 
 /** Puts kernel settings back; one that a container runtime of somebody else has changed since is set back, too, and that is said in the docs. */
