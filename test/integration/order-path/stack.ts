@@ -33,6 +33,13 @@ export interface StackOptions {
   readonly limits?: Record<string, string | number>;
 }
 
+interface Ports {
+  readonly risk: number;
+  readonly riskHealth: number;
+  readonly broker: number;
+  readonly brokerHealth: number;
+}
+
 export const market = "BTC/USDT";
 export const timeframe = "1m";
 
@@ -42,11 +49,11 @@ export class Stack {
   readonly identity = new TestIdentity(join(this.directory, "identity"));
   readonly operator: ServiceClient;
   readonly #options: StackOptions;
-  readonly #ports: { risk: number; riskHealth: number; broker: number; brokerHealth: number };
+  readonly #ports: Ports;
   readonly #processes = new Map<"risk" | "broker", ChildProcess>();
   readonly #agents = new Map<string, ServiceClient>();
 
-  private constructor(options: StackOptions, ports: Stack["#ports"]) {
+  private constructor(options: StackOptions, ports: Ports) {
     this.#options = options;
     this.#ports = ports;
     this.operator = this.#client(operatorSubject);
