@@ -18,6 +18,8 @@ export class FaultyLine {
   #next: LineFault[] = [];
   /** Reads fail, too. */
   down = false;
+  /** News of changed orders does not come through; asking still helps. */
+  hintsLost = false;
 
   /** Faults of the next submissions, in order; afterwards there are none. */
   plan(...faults: LineFault[]): void {
@@ -37,7 +39,10 @@ export class FaultyLine {
       balances: () => guarded(() => venue.balances()),
       rules: (symbol) => venue.rules(symbol),
       markets: () => venue.markets(),
-      onChange: (listener) => venue.onChange(listener),
+      onChange: (listener) =>
+        venue.onChange((ids) => {
+          if (!this.hintsLost) listener(ids);
+        }),
     };
   };
 
