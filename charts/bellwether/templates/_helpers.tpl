@@ -72,6 +72,8 @@ spec:
     - name: {{ .hook }}
       image: {{ .root.Values.images.operator }}
       imagePullPolicy: {{ .root.Values.imagePullPolicy }}
+      # A second program in the operator's image: operator/src/chart-hooks/main.ts.
+      command: [node, /app/chart-hook.mjs]
       env:
         - { name: BELLWETHER_CHART_HOOK, value: {{ .hook }} }
         - { name: BELLWETHER_NAMESPACE, value: {{ .root.Release.Namespace }} }

@@ -1,8 +1,8 @@
-import { stringify } from "yaml";
 // Against the direction of imports, which this generator, part of no image, may do: the rules stand beside the controllers that need them.
 import { type PolicyRule, clusterRules, ownNamespaceRules } from "../../../operator/src/rbac.ts";
 import { KINDS, type KindDefinition } from "../kinds.ts";
-import { GENERATED_NOTICE, customResourceDefinition } from "./crd.ts";
+import { customResourceDefinition } from "./crd.ts";
+import { GENERATED_NOTICE, toYaml } from "./crd-yaml.ts";
 
 export interface OperatorPermission {
   readonly clusterRules: readonly PolicyRule[];
@@ -17,7 +17,7 @@ const notice = `{{- /* ${GENERATED_NOTICE} */}}\n`;
 export function crdTemplate(kind: KindDefinition): string {
   const definition = customResourceDefinition(kind);
   const kept = { ...definition.metadata, annotations: { "helm.sh/resource-policy": "keep" } };
-  const yaml = stringify({ ...definition, metadata: kept }, { lineWidth: 0, aliasDuplicateObjects: false });
+  const yaml = toYaml({ ...definition, metadata: kept });
   // Helm would take braces in a pattern or a description for its own.
   const escaped = yaml.replaceAll(/\{\{|\}\}/g, (braces) => `{{ "${braces}" }}`);
   return `${notice}{{- if .Values.crds.enabled }}\n${escaped}{{- end }}\n`;
@@ -44,7 +44,7 @@ export function rbacTemplate(permission: OperatorPermission): string {
     const namespace = kind === "Role" ? "\n  namespace: {{ .Release.Namespace }}" : "";
     return (
       `apiVersion: rbac.authorization.k8s.io/v1\nkind: ${kind}\nmetadata:\n  name: bellwether-operator${namespace}\n  labels: ${labels}\n` +
-      stringify({ rules }, { lineWidth: 0, aliasDuplicateObjects: false })
+      toYaml({ rules })
     );
   };
   const from = "{{- /* From operator/src/rbac.ts: every rule stands beside the controller that needs it. */}}\n";

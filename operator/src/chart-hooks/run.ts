@@ -4,7 +4,7 @@ import { z } from "zod";
 import { drain } from "./drain.ts";
 import { createPostgresSecret } from "./postgres-secret.ts";
 
-/** Environment of a hook Job, as charts/bellwether/templates/_helpers.tpl sets it. Its presence makes `main.ts` run the hook instead of the operator. */
+/** Environment of a hook Job, as charts/bellwether/templates/_helpers.tpl sets it. */
 export const chartHookEnvironment = z.object({
   BELLWETHER_CHART_HOOK: z.enum(["create-postgres-secret", "drain"]),
   BELLWETHER_NAMESPACE: z.string().min(1).max(63),
