@@ -1,19 +1,17 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import { ensureBinaries } from "@bellwether/k3s/binaries";
 import { nodeAgentConfig } from "@bellwether/node-agent/config";
 import { operatorConfig } from "@bellwether/operator/config";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parseAllDocuments } from "yaml";
 import { type ControlPlane, describeWithControlPlane } from "../control-plane.ts";
+import { type Helm, startHelm } from "./helm.ts";
 import { writeSchemas } from "./openapi-schemas.ts";
 import { type Manifest, containersOf, podsAtOnce, podTemplateOf, requestedMillicores, valuesTable } from "./pods.ts";
 
 const run = promisify(execFile);
-const chart = path.resolve(import.meta.dirname, "../../../charts/bellwether");
 const variants: { name: string; values: object }[] = [
   { name: "as it comes", values: {} },
   { name: "with a Postgres of one's own", values: { postgres: { enabled: false } } },
@@ -35,62 +33,39 @@ const variants: { name: string; values: object }[] = [
 ];
 
 await describeWithControlPlane("the chart", {}, (plane) => {
-  let helm: string;
-  let directory: string;
+  let helm: Helm;
   let schemas: string;
 
   beforeAll(async () => {
-    ({ helm } = await ensureBinaries(["helm"]));
-    directory = mkdtempSync(path.join(tmpdir(), "bw-chart-"));
+    helm = await startHelm();
     for (const namespace of ["bellwether", "bellwether-node", "restricted"])
       await plane().kubectl(["create", "namespace", namespace]);
-    schemas = await writeSchemas(plane(), path.join(directory, "schemas"));
+    schemas = await writeSchemas(plane(), path.join(helm.directory, "schemas"));
     await plane().kubectl(["label", "namespace", "restricted", "pod-security.kubernetes.io/enforce=restricted"]);
   }, 900_000);
-  afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-  const helmEnvironment = () => ({
-    ...process.env,
-    HELM_CONFIG_HOME: directory,
-    HELM_CACHE_HOME: directory,
-    HELM_DATA_HOME: directory,
-  });
-  const valuesFile = (values: object): string => {
-    const file = path.join(directory, "values.json");
-    writeFileSync(file, JSON.stringify(values));
-    return file;
-  };
-  const render = async (values: object): Promise<string> => {
-    const args = ["template", "bellwether", chart, "--namespace", "bellwether", "--values", valuesFile(values)];
-    return (await run(helm, args, { env: helmEnvironment(), maxBuffer: 50_000_000 })).stdout;
-  };
-  const manifests = async (values: object): Promise<Manifest[]> =>
-    parseAllDocuments(await render(values))
-      .map((document) => document.toJS() as Manifest | null)
-      .filter((manifest) => manifest !== null);
+  afterAll(() => helm?.close());
 
   test("passes helm lint", async () => {
-    const { stdout } = await run(helm, ["lint", "--strict", chart], { env: helmEnvironment() });
-    expect(stdout).toContain("0 chart(s) failed");
+    expect(await helm.lint()).toContain("0 chart(s) failed");
   });
 
   describe.each(variants)("$name", ({ values }) => {
     test("passes kubeconform with the API server's own schemas", async () => {
       const { kubeconform } = await ensureBinaries(["kubeconform"]);
-      const file = path.join(directory, "rendered.yaml");
-      writeFileSync(file, await render(values));
+      const file = path.join(helm.directory, "rendered.yaml");
+      writeFileSync(file, await helm.render(values));
       const { stdout } = await output(kubeconform, ["-strict", "-summary", "-schema-location", schemas, file]);
       expect(stdout).toContain("Invalid: 0, Errors: 0, Skipped: 0");
     });
 
     test("passes a server-side dry run", async () => {
       const args = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"];
-      const { code, stderr } = await plane().kubectl(args, await render(values));
+      const { code, stderr } = await plane().kubectl(args, await helm.render(values));
       expect({ code, stderr: stderr.replaceAll(/^Warning:.*\n/gm, "") }).toEqual({ code: 0, stderr: "" });
     });
 
     test("renders configurations that operator and node agent take", async () => {
-      const configMaps = (await manifests(values)).filter(({ kind }) => kind === "ConfigMap");
+      const configMaps = (await helm.manifests(values)).filter(({ kind }) => kind === "ConfigMap");
       const text = (name: string) => configMaps.find(({ metadata }) => metadata.name === name)?.data?.["config.json"];
       expect(operatorConfig.safeParse(JSON.parse(text("bellwether-operator") ?? "")).error).toBeUndefined();
       const nodeAgent = text("bellwether-node-agent");
@@ -99,7 +74,7 @@ await describeWithControlPlane("the chart", {}, (plane) => {
   });
 
   test("keeps every pod but the node agent's to the restricted standard of pod security", async () => {
-    const pods = (await manifests({})).flatMap((manifest) => podsAsRestricted(manifest));
+    const pods = (await helm.manifests({})).flatMap((manifest) => podsAsRestricted(manifest));
     expect(pods.map(({ metadata }) => metadata.name).sort()).toEqual([
       "bellwether-drain-hook",
       "bellwether-operator",
@@ -113,7 +88,7 @@ await describeWithControlPlane("the chart", {}, (plane) => {
   });
 
   test("gives every container a read-only root, no capability and a memory limit, and the node agent alone a user 0", async () => {
-    for (const manifest of await manifests({})) {
+    for (const manifest of await helm.manifests({})) {
       for (const container of containersOf(manifest)) {
         expect(container).toMatchObject({
           securityContext: { readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
@@ -125,7 +100,7 @@ await describeWithControlPlane("the chart", {}, (plane) => {
   });
 
   test("asks for at most 900m with every component, hook Job, rollout and the pods of one policy", async () => {
-    const rows = (await manifests({})).flatMap((manifest) => podsAtOnce(manifest));
+    const rows = (await helm.manifests({})).flatMap((manifest) => podsAtOnce(manifest));
     const { risk, broker, agent } = operatorConfig.parse({ images: { agent: "a", risk: "r", broker: "b" } });
     // Made by the operator: one policy with two accounts, two shared agents (backtests); and the cluster's DNS as k3s has it.
     const made = [risk.cpuRequest, broker.cpuRequest, broker.cpuRequest, agent.sharedCpuRequest, agent.sharedCpuRequest, "100m"];
@@ -138,12 +113,12 @@ await describeWithControlPlane("the chart", {}, (plane) => {
   });
 
   test("refuses values that it does not know", async () => {
-    await expect(render({ operators: {} })).rejects.toThrow(/operators/);
-    await expect(render({ operator: { replicas: 99 } })).rejects.toThrow(/replicas/);
+    await expect(helm.render({ operators: {} })).rejects.toThrow(/operators/);
+    await expect(helm.render({ operator: { replicas: 99 } })).rejects.toThrow(/replicas/);
   });
 
   test("gives the operator what it needs and no more", async () => {
-    const roles = (await manifests({})).filter(
+    const roles = (await helm.manifests({})).filter(
       ({ kind, metadata }) => /Role/.test(kind) && metadata.name === "bellwether-operator",
     );
     await plane().kubectl(
