@@ -101,7 +101,8 @@ export class Http2Transport implements Transport {
     const headers: OutgoingHttpHeaders = {
       ":method": request.method,
       ":path": request.path,
-      accept: "application/json",
+      // The key set of the token issuer is application/jwk-set+json; asked for JSON alone the API server answers 406.
+      accept: "application/json, */*",
       "user-agent": this.#options.userAgent,
     };
     if (authorization !== undefined) headers["authorization"] = authorization;
@@ -180,7 +181,8 @@ function runStream({ session, headers, request, clock }: StreamStart, run: RunOp
     stream.on("close", () => {
       cancelTimeout();
       run.signal?.removeEventListener("abort", onAbort);
-      const whole = ended && !stream.aborted && stream.rstCode === constants.NGHTTP2_NO_ERROR;
+      // Node ends the readable side of a stream whose connection broke, too.
+      const whole = ended && stream.rstCode === constants.NGHTTP2_NO_ERROR && !session.raw.destroyed;
       if (failure === undefined && whole) resolve();
       else if (run.signal?.aborted) reject(run.signal.reason as Error);
       else reject(failureOf(what, session, failure));

@@ -19,6 +19,7 @@ export * from "./objects.ts";
 export * from "./quantity.ts";
 export * from "./reflector.ts";
 export * from "./resource.ts";
+export * from "./small-heap.ts";
 export * from "./status-patch.ts";
 export * from "./subset.ts";
 export * from "./watch-liveness.ts";

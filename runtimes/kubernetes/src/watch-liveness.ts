@@ -2,11 +2,10 @@ import type { Check } from "@bellwether/service-kit/check";
 import type { Clock } from "@bellwether/service-kit/clock";
 import type { Logger } from "@bellwether/service-kit/logger";
 import type { KubernetesClient } from "./client.ts";
-import type { Informer } from "./informer.ts";
 import { messageOf } from "@bellwether/service-kit/coded-error";
 
 export interface WatchLivenessOptions {
-  readonly informers: readonly { readonly resource: Informer<never>["resource"]; blindMs(): number }[];
+  readonly informers: readonly { readonly resource: { readonly kind: string }; blindMs(): number }[];
   /** A client on a connection of its own: the connection of the watches may be what is broken. */
   readonly probe: Pick<KubernetesClient, "raw">;
   readonly clock: Clock;

@@ -16,6 +16,7 @@ import {
   defineResource,
   done,
   ensureChild,
+  keepYoungGenerationSmall,
   loadClusterAccess,
   ownersOfKind,
   statusPatch,
@@ -48,6 +49,7 @@ const configMaps = defineResource<ConfigMap>({
   namespaced: true,
 });
 
+keepYoungGenerationSmall();
 const log = pino({ level: process.env["LOG_LEVEL"] ?? "warn" });
 const namespace = process.env["WATCH_NAMESPACE"];
 const connection = connectTo({ access: await loadClusterAccess({ env: process.env, clock }), clock, random });
