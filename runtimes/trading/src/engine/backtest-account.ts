@@ -170,7 +170,10 @@ export class BacktestAccount implements RiskView, SizingAccount {
     const position = this.#account.positions[this.#terms.symbol];
     return {
       quantity: formatDecimal(this.#units),
-      averagePrice: position === undefined ? "0" : formatDecimal(averagePriceOf(position)),
+      // A division that few programs ask for.
+      get averagePrice() {
+        return position === undefined ? "0" : formatDecimal(averagePriceOf(position));
+      },
     };
   }
 }

@@ -57,14 +57,17 @@ function applyTransfer(account: SubAccount, { asset, amount }: TransferEntry): S
 }
 
 function applyFill(account: SubAccount, fill: FillEntry): SubAccount {
-  const notional = multiply(fill.quantity, fill.price, fill.side === "buy" ? "up" : "down");
+  const { base, quote, quantity, feeAsset } = fill;
+  const notional = multiply(quantity, fill.price, fill.side === "buy" ? "up" : "down");
   const bought = fill.side === "buy";
-  let balances = plus(account.balances, fill.base, bought ? fill.quantity : negate(fill.quantity));
-  balances = plus(balances, fill.quote, bought ? negate(notional) : notional);
-  balances = plus(balances, fill.feeAsset, negate(fill.fee));
+  const balances: Record<string, Decimal> = { ...account.balances };
+  const [units, cash] = [balances[base] ?? ZERO, balances[quote] ?? ZERO];
+  balances[base] = bought ? add(units, quantity) : subtract(units, quantity);
+  balances[quote] = bought ? subtract(cash, notional) : add(cash, notional);
+  balances[feeAsset] = subtract(balances[feeAsset] ?? ZERO, fill.fee);
   const held = account.positions[fill.market] ?? emptyPosition(fill);
-  const traded = bought ? increase(held, fill.quantity, notional) : decrease(held, fill.quantity, notional);
-  return { ...account, balances, positions: { ...account.positions, [fill.market]: chargeFee(traded, fill) } };
+  const traded = bought ? increase(held, quantity, notional) : decrease(held, quantity, notional);
+  return { balances, transfers: account.transfers, positions: { ...account.positions, [fill.market]: chargeFee(traded, fill) } };
 }
 
 function applyPosition(account: SubAccount, entry: PositionEntry): SubAccount {

@@ -1,4 +1,4 @@
-import { floorToStep, ONE, parseDecimal, subtract, ZERO, type Decimal } from "../decimal.ts";
+import { ONE, parseDecimal, subtract, ZERO, type Decimal } from "../decimal.ts";
 import type { TradingCosts } from "./cost.ts";
 
 /** Fees round up at 8 decimals: this much of a budget is left for it, so that no budget is ever passed. */
@@ -15,6 +15,5 @@ export function affordableQuantity(
 ): Decimal {
   const room = costs.feeRatio === 0n ? budget : subtract(budget, FEE_ROUNDING_ROOM);
   if (room <= 0n || price <= 0n) return ZERO;
-  const unlimited = (room * ONE * ONE) / (price * (ONE + costs.feeRatio));
-  return floorToStep(unlimited as Decimal, step);
+  return (((room * ONE * ONE) / (price * (ONE + costs.feeRatio) * step)) * step) as Decimal;
 }

@@ -5,7 +5,7 @@ import {
   multiply,
   ONE,
   parseDecimal,
-  roundToDecimals,
+  multiplyToDecimals,
   subtract,
   type Decimal,
 } from "../decimal.ts";
@@ -15,6 +15,9 @@ import { TradingError } from "../trading-error.ts";
 export interface TradingCosts {
   readonly feeRatio: Decimal;
   readonly slippageRatio: Decimal;
+  /** 1 + slippage and 1 − slippage: what a price is multiplied by. */
+  readonly buyFactor: Decimal;
+  readonly sellFactor: Decimal;
 }
 
 /** Fees are rounded up at this many decimals, as exchanges do with quote assets. */
@@ -24,7 +27,13 @@ export const PRICE_DECIMALS = 10;
 
 /** Basis points as text (`"10"`, `"2.5"`) or number → parts of one. Throws BACKTEST_INVALID outside 0–5,000. */
 export function tradingCosts(costs: { feeBps: string | number; slippageBps: string | number }): TradingCosts {
-  return { feeRatio: fromBasisPoints("feeBps", costs.feeBps), slippageRatio: fromBasisPoints("slippageBps", costs.slippageBps) };
+  const slippageRatio = fromBasisPoints("slippageBps", costs.slippageBps);
+  return {
+    feeRatio: fromBasisPoints("feeBps", costs.feeBps),
+    slippageRatio,
+    buyFactor: add(ONE, slippageRatio),
+    sellFactor: subtract(ONE, slippageRatio),
+  };
 }
 
 function fromBasisPoints(name: string, value: string | number): Decimal {
@@ -40,13 +49,13 @@ function fromBasisPoints(name: string, value: string | number): Decimal {
 /** What a taker pays (buys, rounded up) or gets (sells, rounded down) when the market shows `price`. */
 export function slippedPrice(price: Decimal, side: "buy" | "sell", costs: TradingCosts): Decimal {
   return side === "buy"
-    ? roundToDecimals(multiply(price, add(ONE, costs.slippageRatio), "up"), PRICE_DECIMALS, "up")
-    : roundToDecimals(multiply(price, subtract(ONE, costs.slippageRatio), "down"), PRICE_DECIMALS, "down");
+    ? multiplyToDecimals(price, costs.buyFactor, { decimals: PRICE_DECIMALS, rounding: "up" })
+    : multiplyToDecimals(price, costs.sellFactor, { decimals: PRICE_DECIMALS, rounding: "down" });
 }
 
 /** The fee on `notional`, rounded up. */
 export function feeOn(notional: Decimal, costs: TradingCosts): Decimal {
-  return roundToDecimals(multiply(notional, costs.feeRatio, "up"), FEE_DECIMALS, "up");
+  return multiplyToDecimals(notional, costs.feeRatio, { decimals: FEE_DECIMALS, rounding: "up" });
 }
 
 /** Everything a buy of `quantity` at `price` takes from cash: notional and fee. */

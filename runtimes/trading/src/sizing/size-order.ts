@@ -1,5 +1,5 @@
 import {
-  divide,
+  multiplyDivideToStep,
   floorToStep,
   maximum,
   minimum,
@@ -72,9 +72,9 @@ export interface OrderSize {
 /**
  * The final quantity of an intent, or why there is none.
  *
- * `equityRatio` and `notional` become a quantity at the signal price; everything is rounded down to the market's step. A buy is
- * shrunk to what the free cash pays at the signal price with slippage (at the limit, for limit orders) and fee; a sell is
- * shrunk to what is held and not already being sold, and by nothing else.
+ * `equityRatio` and `notional` become a quantity at the signal price; everything is rounded down to the market's step. A buy
+ * that would cost more than the free cash at the signal price with slippage (at the limit, for limit orders) and fee is shrunk to
+ * {@link affordableQuantity}; a sell is shrunk to what is held and not already being sold, and by nothing else.
  */
 export function sizeOrder(
   intent: SizingIntent,
@@ -83,22 +83,27 @@ export function sizeOrder(
 ): OrderSize | Denial {
   const fault = priceFault(intent, terms);
   if (fault !== undefined) return { allowed: false, reason: "ORDER_INVALID", message: fault };
-  const wanted = wantedQuantity(intent, account);
+  const wanted = wantedQuantity(intent, account, terms.quantityStep);
   const sized =
     intent.side === "buy" ? sizeBuy({ intent, wanted }, account, { terms, costs }) : sizeSell({ intent, wanted }, account, terms);
   return sized.allowed ? (belowMinimum(sized, terms) ?? sized) : sized;
 }
 
-function wantedQuantity({ size, signalPrice }: SizingIntent, { equity, held, workingSells }: SizingAccount): Decimal {
+/** In whole steps; zero and less where nothing is to be traded. */
+function wantedQuantity(
+  { size, signalPrice: divisor }: SizingIntent,
+  { equity, held, workingSells }: SizingAccount,
+  step: Decimal,
+): Decimal {
   switch (size.kind) {
     case "quantity":
-      return size.quantity;
+      return floorToStep(size.quantity, step);
     case "notional":
-      return divide(size.notional, signalPrice, "down");
+      return multiplyDivideToStep(size.notional, ONE, { divisor, step });
     case "equityRatio":
-      return equity <= 0n ? ZERO : multiplyDivide(equity, size.ratio, { divisor: signalPrice, rounding: "down" });
+      return equity <= 0n ? ZERO : multiplyDivideToStep(equity, size.ratio, { divisor, step });
     case "all":
-      return subtract(held, workingSells);
+      return floorToStep(subtract(held, workingSells), step);
   }
 }
 
@@ -109,35 +114,37 @@ interface Wanted {
 
 function sizeBuy(
   { intent, wanted }: Wanted,
-  account: SizingAccount,
+  { freeCash }: SizingAccount,
   market: { terms: MarketTerms; costs: TradingCosts },
 ): OrderSize | Denial {
   const { terms, costs } = market;
+  const step = terms.quantityStep;
+  if (wanted <= 0n) return { allowed: false, reason: "BELOW_MINIMUM", of: "quantity", value: ZERO, minimum: step };
   const price = intent.limit ?? slippedPrice(intent.signalPrice, "buy", costs);
-  const affordable = affordableQuantity(account.freeCash, price, { costs, step: terms.quantityStep });
-  const quantity = minimum(floorToStep(wanted, terms.quantityStep), affordable);
-  if (quantity <= 0n) {
-    const required = affordable > 0n ? intent.signalPrice : buyCost(maximum(wanted, terms.quantityStep), price, costs);
-    if (affordable > 0n)
-      return {
-        allowed: false,
-        reason: "BELOW_MINIMUM",
-        of: "quantity",
-        value: maximum(wanted, ZERO),
-        minimum: terms.quantityStep,
-      };
-    return { allowed: false, reason: "INSUFFICIENT_CASH", required, available: maximum(account.freeCash, ZERO) };
-  }
+  const wantedCost = buyCost(wanted, price, costs);
+  const fits = wantedCost <= freeCash;
+  const quantity = fits ? wanted : affordableQuantity(freeCash, price, { costs, step });
+  if (quantity <= 0n)
+    return { allowed: false, reason: "INSUFFICIENT_CASH", required: buyCost(step, price, costs), available: freeCash };
   const notional = multiply(quantity, maximum(intent.limit ?? ZERO, intent.signalPrice), "up");
-  return { allowed: true, quantity, notional, reservation: buyCost(quantity, price, costs), maxCost: account.freeCash };
+  return {
+    allowed: true,
+    quantity,
+    notional,
+    reservation: fits ? wantedCost : buyCost(quantity, price, costs),
+    maxCost: freeCash,
+  };
 }
 
-function sizeSell({ intent, wanted }: Wanted, { held, workingSells }: SizingAccount, terms: MarketTerms): OrderSize | Denial {
-  const sellable = floorToStep(maximum(subtract(held, workingSells), ZERO), terms.quantityStep);
+function sizeSell(
+  { intent, wanted }: Wanted,
+  { held, workingSells }: SizingAccount,
+  { quantityStep }: MarketTerms,
+): OrderSize | Denial {
+  const sellable = intent.size.kind === "all" ? wanted : floorToStep(subtract(held, workingSells), quantityStep);
   if (sellable <= 0n) return { allowed: false, reason: "NOTHING_TO_SELL", market: intent.market, held, working: workingSells };
-  const quantity = minimum(floorToStep(maximum(wanted, ZERO), terms.quantityStep), sellable);
-  if (quantity <= 0n)
-    return { allowed: false, reason: "BELOW_MINIMUM", of: "quantity", value: wanted, minimum: terms.quantityStep };
+  const quantity = minimum(wanted, sellable);
+  if (quantity <= 0n) return { allowed: false, reason: "BELOW_MINIMUM", of: "quantity", value: ZERO, minimum: quantityStep };
   return {
     allowed: true,
     quantity,
@@ -176,7 +183,8 @@ function priceFault(intent: SizingIntent, terms: MarketTerms): string | undefine
 
 /** The part of a reservation that is left after `filled` of `quantity`: it never releases more than was filled. */
 export function remainingReservation(reservation: Decimal, filled: Decimal, quantity: Decimal): Decimal {
-  if (quantity <= 0n || filled >= quantity) return ZERO;
+  if (filled === 0n) return reservation;
+  if (filled >= quantity) return ZERO;
   return multiplyDivide(reservation, subtract(quantity, filled), { divisor: quantity, rounding: "up" });
 }
 

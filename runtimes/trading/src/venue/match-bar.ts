@@ -1,11 +1,12 @@
 import {
   add,
   decimalFromNumber,
-  divide,
   floorToStep,
   maximum,
   minimum,
   multiply,
+  multiplyDivideToStep,
+  ONE,
   subtract,
   ZERO,
   type Decimal,
@@ -63,8 +64,9 @@ class Matching {
   readonly #config: PaperVenueConfig;
   readonly #time: number;
   readonly #open: Decimal;
-  readonly #high: Decimal;
-  readonly #low: Decimal;
+  readonly #bar: VenueBar;
+  #highOrUnread: Decimal | undefined;
+  #lowOrUnread: Decimal | undefined;
   readonly #balances: Record<string, Decimal>;
   readonly #holdings: Record<string, Decimal>;
   readonly #orders: VenueOrder[];
@@ -79,13 +81,21 @@ class Matching {
     this.#config = config;
     this.#time = bar.time;
     this.#open = decimalFromNumber(bar.open);
-    this.#high = decimalFromNumber(bar.high);
-    this.#low = decimalFromNumber(bar.low);
+    this.#bar = bar;
     this.#balances = { ...state.balances };
     this.#holdings = { ...state.holdings };
     this.#orders = [...state.orders];
     this.#trades = state.tradeSequence;
     this.#capacity = fillableVolume(bar, terms, config);
+  }
+
+  /** Read when a limit or a leg asks: a market order needs the open only. */
+  get #high(): Decimal {
+    return (this.#highOrUnread ??= decimalFromNumber(this.#bar.high));
+  }
+
+  get #low(): Decimal {
+    return (this.#lowOrUnread ??= decimalFromNumber(this.#bar.low));
   }
 
   run(): void {
@@ -315,11 +325,17 @@ class Matching {
   }
 }
 
-/** Base units of this bar that may fill: the volume share, floored to the step. Quote volume is divided by the close. */
-function fillableVolume(bar: VenueBar, terms: MarketTerms, { volumeShare, volumeUnit }: PaperVenueConfig): Decimal {
-  const volume = decimalFromNumber(bar.volume);
-  const base = volumeUnit === "Base" ? volume : divide(volume, decimalFromNumber(bar.close), "down");
-  return floorToStep(multiply(base, volumeShare, "down"), terms.quantityStep);
+/**
+ * Base units of this bar that may fill: the largest multiple of the step that is not above volume × share, of quote volume not above
+ * volume × share ÷ close.
+ */
+function fillableVolume(
+  bar: VenueBar,
+  { quantityStep: step }: MarketTerms,
+  { volumeShare, volumeUnit }: PaperVenueConfig,
+): Decimal {
+  const divisor = volumeUnit === "Base" ? ONE : decimalFromNumber(bar.close);
+  return multiplyDivideToStep(decimalFromNumber(bar.volume), volumeShare, { divisor, step });
 }
 
 function holdingKey(owner: string, market: string): string {
