@@ -1,6 +1,7 @@
 import process from "node:process";
 import { readFileSync } from "node:fs";
 import {
+  CodedError,
   type Lifetime,
   Metrics,
   TokenVerifier,
@@ -14,6 +15,9 @@ import { type BrokerService, createBrokerApi, refusingService } from "./api.ts";
 import { Broker } from "./broker.ts";
 import { type BrokerConfig, brokerConfig } from "./config.ts";
 import { type FailPoints, isFailPointName, killingFailPoints, noFailPoints } from "./fail-points.ts";
+import { CcxtFeed } from "./feeds/ccxt/ccxt-feed.ts";
+import { type ExchangeName, openExchange } from "./feeds/ccxt/public-exchange.ts";
+import { FailedFeed } from "./feeds/failed-feed.ts";
 import type { MarketFeed } from "./feeds/feed.ts";
 import { openReplay } from "./feeds/replay/open-replay.ts";
 import { Database } from "./journal/database.ts";
@@ -105,10 +109,24 @@ async function openBroker(parts: {
   return broker;
 }
 
+/** A market that cannot be played is told, by account and readiness, and trades nothing; a restart of the process would not mend it. */
 async function openFeed(paper: NonNullable<BrokerConfig["account"]["paper"]>): Promise<MarketFeed> {
   const { market } = paper;
-  if ("replay" in market) return openReplay({ config, replay: market.replay, clock: systemClock, log });
-  throw new Error("ccxt markets come with feeds/ccxt");
+  try {
+    if ("replay" in market) return await openReplay({ config, replay: market.replay, clock: systemClock, log });
+    const exchange = await openExchange({ ...market.ccxt, load: (name) => import(exchangeModule(name)) });
+    return new CcxtFeed({ exchange, markets: config.markets, clock: systemClock, log });
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error;
+    log.error({ err: error }, "the market cannot be played");
+    return new FailedFeed(error, systemClock);
+  }
+}
+
+/** In an image each exchange is a bundle beside this one (package.json, `bellwether.entries`). */
+function exchangeModule(name: ExchangeName): string {
+  const bundled = import.meta.url.endsWith(".mjs");
+  return new URL(bundled ? `./exchange-${name}.mjs` : `./feeds/ccxt/exchanges/${name}.ts`, import.meta.url).href;
 }
 
 /** An error nobody expected: the process ends, and what was under way is found out by the next one. */

@@ -86,12 +86,10 @@ class History {
   }
 
   async verify(): Promise<void> {
-    const { rows } = this.#world;
     const venue = this.#world.venueOnDisk();
     expect(venue.placements).toBe(new Set(venue.clientOrderIds).size);
 
-    const orders = await rows.call(
-      this.#world,
+    const orders = await this.#world.rows(
       "select client_order_id as id, state, filled_quantity::text as filled from broker.orders",
     );
     const open = orders.filter((row) => ["AboutToSend", "Unknown", "Working"].includes(String(row["state"])));
@@ -99,8 +97,7 @@ class History {
     const sent = orders.filter((row) => row["state"] !== "NotSent" && row["state"] !== "Rejected").map((row) => row["id"]);
     expect(new Set(venue.clientOrderIds)).toEqual(new Set(sent));
 
-    const [fold] = await rows.call(
-      this.#world,
+    const [fold] = await this.#world.rows(
       `select
          trim_scale($1::numeric + coalesce(sum(case side when 'buy' then -quantity * price else quantity * price end - fee), 0))::text as quote,
          trim_scale(coalesce(sum(case side when 'buy' then quantity else -quantity end), 0))::text as base
@@ -110,8 +107,7 @@ class History {
     const balances = new Map((await this.#running?.broker.account())?.balances.map((row) => [row.asset, row.free]));
     expect({ quote: balances.get("USDT"), base: balances.get("BTC") ?? "0" }).toEqual(fold);
 
-    const [sums] = await rows.call(
-      this.#world,
+    const [sums] = await this.#world.rows(
       `select count(*)::int as wrong from broker.orders o
        where filled_quantity <> (select coalesce(sum(quantity), 0) from broker.fills f where f.client_order_id = o.client_order_id and leg = 'entry')`,
     );

@@ -1,0 +1,171 @@
+import { CodedError, messageOf } from "@bellwether/service-kit";
+import { type MarketRules, decimalFromNumber, formatDecimal, parseDecimal } from "@bellwether/trading";
+import { z } from "zod";
+import type { BrokerErrorCode } from "../../errors.ts";
+
+/** One closed or running candle as exchanges give it: opening time, open, high, low, close, base volume. */
+export type Candle = readonly [number, number, number, number, number, number];
+
+/** The public, keyless part of an exchange that a feed needs. */
+export interface PublicExchange {
+  readonly name: string;
+  /** Its timeframes, `1m` among them. */
+  readonly timeframes: readonly string[];
+  /** @throws CodedError VENUE_UNREACHABLE */
+  loadMarkets(): Promise<void>;
+  /** @throws CodedError VENUE_UNREACHABLE */
+  serverTimeMs(): Promise<number>;
+  /** Spot markets that are open; what is asked for by another name, or is not spot, is told by the reason. */
+  market(symbol: string): MarketRules | "unknown" | "not-spot";
+  /** Oldest first, from `sinceMs` on; the last one may still run. @throws CodedError VENUE_UNREACHABLE */
+  candles(query: { symbol: string; timeframe: string; sinceMs: number; limit: number }): Promise<readonly Candle[]>;
+}
+
+/** How long to leave an exchange alone after it has said so; 418 is the warning before a ban by address. */
+export const limitedPauseMs = 60_000;
+
+/** The exchanges whose public data this image carries. */
+export const exchangeNames = ["binance", "bybit", "coinbase", "kraken", "okx"] as const;
+export type ExchangeName = (typeof exchangeNames)[number];
+
+/** What is used of a ccxt exchange object; its own declarations are mostly `any`. */
+interface CcxtExchange {
+  urls: Record<string, unknown>;
+  timeframes: Record<string, unknown>;
+  precisionMode: number;
+  markets: Record<string, unknown> | undefined;
+  hostname?: string;
+  loadMarkets(reload?: boolean): Promise<unknown>;
+  fetchTime(): Promise<unknown>;
+  fetchOHLCV(symbol: string, timeframe: string, since: number, limit: number): Promise<unknown>;
+}
+type CcxtClass = new (options: Record<string, unknown>) => CcxtExchange;
+
+const ccxtMarket = z.looseObject({
+  symbol: z.string(),
+  base: z.string(),
+  quote: z.string(),
+  spot: z.boolean(),
+  active: z.boolean().nullish(),
+  precision: z.looseObject({ amount: z.number().nullish(), price: z.number().nullish() }),
+  limits: z.looseObject({
+    amount: z.looseObject({ min: z.number().nullish() }).optional(),
+    cost: z.looseObject({ min: z.number().nullish() }).optional(),
+  }),
+});
+const candle = z.tuple([z.number(), z.number(), z.number(), z.number(), z.number(), z.number()]);
+
+/** ccxt's constants of `precisionMode`. */
+const decimalPlaces = 2;
+const requestTimeoutMs = 10_000;
+
+export interface OpenExchangeOptions {
+  readonly exchange: string;
+  readonly baseUrl?: string | undefined;
+  /** Imports the module of one exchange; the composition root knows where it stands, in a checkout or in an image. */
+  readonly load: (name: ExchangeName) => Promise<unknown>;
+}
+
+/** @throws CodedError EXCHANGE_UNKNOWN */
+export async function openExchange({ exchange, baseUrl, load }: OpenExchangeOptions): Promise<PublicExchange> {
+  const name = exchangeNames.find((known) => known === exchange);
+  if (!name) {
+    const message = `no exchange ${exchange}; market data is to be had from ${exchangeNames.join(", ")}`;
+    throw new CodedError<BrokerErrorCode>("EXCHANGE_UNKNOWN", message, { context: { exchange } });
+  }
+  const module = (await load(name)) as { default: CcxtClass };
+  const client = new module.default({
+    enableRateLimit: true,
+    timeout: requestTimeoutMs,
+    // Derivatives are not traded, and each kind of market is another request and another ten megabytes.
+    options: { fetchMarkets: { types: ["spot"] }, fetchCurrencies: false },
+  });
+  if (baseUrl !== undefined) client.urls["api"] = redirected(client.urls["api"], baseUrl);
+  return new CcxtPublicExchange(name, client);
+}
+
+class CcxtPublicExchange implements PublicExchange {
+  readonly name: string;
+  readonly timeframes: readonly string[];
+  readonly #client: CcxtExchange;
+
+  constructor(name: string, client: CcxtExchange) {
+    this.name = name;
+    this.#client = client;
+    this.timeframes = Object.keys(client.timeframes);
+  }
+
+  async loadMarkets(): Promise<void> {
+    await asked("markets", () => this.#client.loadMarkets(true));
+  }
+
+  async serverTimeMs(): Promise<number> {
+    return z.number().parse(await asked("time", () => this.#client.fetchTime()));
+  }
+
+  market(symbol: string): MarketRules | "unknown" | "not-spot" {
+    const found = ccxtMarket.safeParse(this.#client.markets?.[symbol]);
+    if (!found.success) return symbol.includes(":") ? "not-spot" : "unknown";
+    const { base, quote, spot, active, precision, limits } = found.data;
+    if (!spot) return "not-spot";
+    if (active === false) return "unknown";
+    return {
+      symbol,
+      base,
+      quote,
+      quantityStep: this.#step(precision.amount),
+      priceStep: this.#step(precision.price),
+      ...optionalMinimum("minQuantity", limits.amount?.min),
+      ...optionalMinimum("minNotional", limits.cost?.min),
+    };
+  }
+
+  async candles({
+    symbol,
+    timeframe,
+    sinceMs,
+    limit,
+  }: {
+    symbol: string;
+    timeframe: string;
+    sinceMs: number;
+    limit: number;
+  }): Promise<readonly Candle[]> {
+    return z.array(candle).parse(await asked("candles", () => this.#client.fetchOHLCV(symbol, timeframe, sinceMs, limit)));
+  }
+
+  #step(precision: number | null | undefined): string {
+    if (precision === null || precision === undefined) return "0.00000001";
+    const step = this.#client.precisionMode === decimalPlaces ? 10 ** -precision : precision;
+    return formatDecimal(decimalFromNumber(step));
+  }
+}
+
+function optionalMinimum<Name extends string>(name: Name, value: number | null | undefined): Partial<Record<Name, string>> {
+  if (value === null || value === undefined) return {};
+  const text = formatDecimal(decimalFromNumber(value));
+  return parseDecimal(text) > 0n ? ({ [name]: text } as Partial<Record<Name, string>>) : {};
+}
+
+/** Every address of the exchange, with host and scheme of another. */
+function redirected(api: unknown, baseUrl: string): unknown {
+  if (typeof api === "string") return baseUrl.replace(/\/$/, "") + api.replace(/^https?:\/\/[^/]+/, "");
+  if (typeof api !== "object" || api === null) return api;
+  return Object.fromEntries(Object.entries(api).map(([key, value]) => [key, redirected(value, baseUrl)]));
+}
+
+async function asked<T>(what: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (cause) {
+    const limited = cause instanceof Error && ["RateLimitExceeded", "DDoSProtection"].includes(cause.constructor.name);
+    throw new CodedError<BrokerErrorCode>(
+      "VENUE_UNREACHABLE",
+      `the exchange did not give its ${what}: ${messageOf(cause).slice(0, 200)}`,
+      {
+        cause,
+        context: { limited },
+      },
+    );
+  }
+}
