@@ -1,13 +1,13 @@
 import { API_VERSION } from "../custom-resource.ts";
 
 /** A manifest that the API server and zod must both take. */
-export interface AcceptedExample {
+interface AcceptedExample {
   readonly name: string;
   readonly manifest: object;
 }
 
 /** A manifest that both must refuse. */
-export interface RejectedExample extends AcceptedExample {
+interface RejectedExample extends AcceptedExample {
   /** The field both must name. */
   readonly field: string;
   /** What both must say. Left out where the API server has words of its own: unknown and missing fields, enumerations, bounds of lists. */

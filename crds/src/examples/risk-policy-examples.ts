@@ -166,6 +166,11 @@ export const riskPolicyExamples: Examples = {
       { field: "exchange", says: "must be the id of a ccxt exchange" },
     ),
     rejects(
+      "a password in an address",
+      { "accounts[0].paper.market": { ccxt: { exchange: "binance", baseUrl: "https://me:secret@example.com" } } },
+      { field: "baseUrl", says: "without user, password" },
+    ),
+    rejects(
       "an address without scheme",
       { "accounts[0].paper.market": { ccxt: { exchange: "binance", baseUrl: "localhost:80" } } },
       { field: "baseUrl", says: "must be an http or https address" },

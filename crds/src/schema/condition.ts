@@ -7,7 +7,7 @@ export const statusNumber = () => z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 /** RFC 3339, as Kubernetes writes it. */
 export const statusTime = () => z.string().max(40);
 
-export const condition = z.strictObject({
+const condition = z.strictObject({
   type: z.string().min(1).max(63).describe("What the condition speaks of, such as Ready."),
   status: z.enum(["True", "False", "Unknown"]).describe("Whether it holds."),
   reason: z.string().min(1).max(64).describe("One word for machines, in CamelCase."),

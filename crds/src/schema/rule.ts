@@ -37,7 +37,7 @@ const pairedChecks = new WeakSet<object>();
 export const isPaired = (check: object): boolean => pairedChecks.has(check);
 
 /** A CEL string literal. */
-export const celText = (text: string): string => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+const celText = (text: string): string => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
 
 /** `self.matches(…)` for a pattern that means the same in JavaScript and RE2. */
 export function celMatches(pattern: RegExp, value = "self"): string {

@@ -28,16 +28,8 @@ export const wholeNumber = (minimum: number, maximum: number): z.ZodInt =>
     message: `must be a whole number between ${minimum} and ${maximum}`,
   });
 
-const decimalPattern = /^-?\d{1,24}(\.\d{1,18})?$/;
 const unsignedDecimalPattern = /^\d{1,24}(\.\d{1,18})?$/;
 const decimalMax = 44;
-
-/** A decimal number as text, any sign: up to 24 digits before and 18 behind the point, no exponent. */
-export const decimal = text({
-  pattern: decimalPattern,
-  max: decimalMax,
-  message: 'must be a decimal number as text, such as "0.25" (at most 18 decimals, no exponent)',
-});
 
 interface DecimalRange {
   /** Text such as "greater than 0". */
@@ -173,9 +165,9 @@ export const instant = text({
 });
 
 export const url = text({
-  pattern: /^https?:\/\/[^\s/?#]+([/?][^\s#]*)?$/,
+  pattern: /^https?:\/\/[A-Za-z0-9._:[\]-]+([/?][!-"$-~]*)?$/,
   max: 500,
-  message: "must be an http or https address, such as https://api.example.com",
+  message: "must be an http or https address without user, password and fragment, such as https://api.example.com",
 });
 
 export const memoryQuantity = text({

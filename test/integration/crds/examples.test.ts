@@ -1,39 +1,8 @@
-import { request } from "node:https";
-import { API_VERSION, GROUP, KINDS, VERSION } from "@bellwether/crds";
+import { API_VERSION, GROUP, KINDS } from "@bellwether/crds";
 import { EXAMPLES } from "@bellwether/crds/examples";
 import { describe, expect, test } from "vitest";
-import { type ControlPlane, describeWithControlPlane } from "../control-plane.ts";
-
-interface Answer {
-  readonly status: number;
-  readonly message: string;
-}
-
-const pluralOf = (kind: string): string => KINDS.find(({ names }) => names.kind === kind)!.names.plural;
-
-/** POST with strict field validation; `dryRun` stores nothing. */
-function send(plane: ControlPlane, call: { method: string; path: string; body: object; contentType?: string }): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const headers = { "content-type": call.contentType ?? "application/json" };
-    const options = { method: call.method, headers, ...plane.credentials };
-    const sent = request(`${plane.url}/apis/${GROUP}/${VERSION}/namespaces/default/${call.path}`, options, (response) => {
-      let text = "";
-      response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-      response.on("end", () =>
-        resolve({ status: response.statusCode ?? 0, message: (JSON.parse(text) as { message?: string }).message ?? "" }),
-      );
-    });
-    sent.on("error", reject);
-    sent.end(JSON.stringify(call.body));
-  });
-}
-
-const create = (plane: ControlPlane, kind: string, manifest: object): Promise<Answer> =>
-  send(plane, { method: "POST", path: `${pluralOf(kind)}?fieldValidation=Strict`, body: manifest });
-const dryRun = (plane: ControlPlane, kind: string, manifest: object): Promise<Answer> =>
-  send(plane, { method: "POST", path: `${pluralOf(kind)}?fieldValidation=Strict&dryRun=All`, body: manifest });
-const merge = (plane: ControlPlane, path: string, body: object): Promise<Answer> =>
-  send(plane, { method: "PATCH", path, body, contentType: "application/merge-patch+json" });
+import { describeWithControlPlane } from "../control-plane.ts";
+import { type Answer, create, dryRun, merge } from "./api.ts";
 
 await describeWithControlPlane("the CRDs on a real API server", {}, (plane) => {
   describe.each(EXAMPLES)("$kind", ({ kind, accept, reject }) => {
