@@ -282,4 +282,3 @@ export async function eventually<T>(ask: () => Promise<T>, satisfies: (value: T)
     cause: last,
   });
 }
-

@@ -11,6 +11,7 @@ import {
   isOpen,
   parseDecimal,
   rulesFor,
+  tradingCosts,
 } from "@bellwether/trading";
 import type { Account } from "../account/account.ts";
 import type { RiskErrorCode } from "../errors.ts";
@@ -136,7 +137,7 @@ export function worldOf(
   { account, policy, trading }: DecideContext,
   { strategy, book, replaced }: { strategy: Strategy; book: AccountBook; replaced: ReadonlyMap<string, BookOrder> },
 ): DecisionWorld {
-  const costs = policy.accounts.get(account.name)?.costs ?? { feeRatio: ZERO, slippageRatio: ZERO };
+  const costs = policy.accounts.get(account.name)?.costs ?? withoutCosts;
   return {
     strategy: {
       uid: strategy.uid,
@@ -154,6 +155,9 @@ export function worldOf(
     replaced,
   };
 }
+
+/** Of an account that is not in the policy any more; nothing is bought there, see `blockedBy`. */
+const withoutCosts = tradingCosts({ feeBps: "0", slippageBps: "0" });
 
 function blockedBy(account: Account, policy: EffectivePolicy): Denial | undefined {
   if (account.endedMessage !== undefined) return { allowed: false, reason: "MARKET_DATA_ENDED", market: account.name };

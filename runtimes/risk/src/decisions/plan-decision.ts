@@ -27,7 +27,7 @@ import {
   toWireVerdict,
   tradingState as tradingStateRule,
 } from "@bellwether/trading";
-import type { AccountBook, BookOrder } from "../portfolio/book.ts";
+import { type AccountBook, type BookOrder, baseOf } from "../portfolio/book.ts";
 import { accountEquity, assetBalances, assetNotional, marksOf } from "../portfolio/valuation.ts";
 import { boundCosts } from "./bound-costs.ts";
 
@@ -239,11 +239,11 @@ function viewOf({ book, trading, currency, terms }: DecisionWorld, claims: Claim
     equity: accountEquity(book, currency),
     openOrders: book.openOrders().length + claims.openOrders,
     exposure(market) {
-      const asset = terms(market)?.base ?? market;
+      const asset = terms(market)?.base ?? baseOf(market);
       const amount = assetBalances(book).get(asset) ?? ZERO;
       return {
         positionNotional: assetNotional(book, { asset, amount, currency }),
-        workingBuysNotional: add(book.workingBuysNotional(market), claims.buys.get(market) ?? ZERO),
+        workingBuysNotional: add(book.workingBuysNotional(asset), claims.buys.get(market) ?? ZERO),
       };
     },
   };

@@ -48,7 +48,7 @@ export class KubernetesPolicySource implements PolicySource {
       log,
     });
     this.#liveness = new WatchLiveness({
-      informers: [{ resource: riskPolicies as Resource<never>, blindMs: () => this.#informer.blindMs() }],
+      informers: [{ resource: riskPolicies, blindMs: () => this.#informer.blindMs() }],
       probe: probe.client,
       clock,
       log,

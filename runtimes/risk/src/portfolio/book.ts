@@ -186,30 +186,40 @@ export class AccountBook {
 
   /** Units of the base asset of `market` that a sub-account holds. */
   held(strategyUid: string, market: string): Decimal {
-    const base = rulesFromSymbol(market)?.base ?? market;
-    return this.subAccount(strategyUid).balances[base] ?? ZERO;
+    return this.subAccount(strategyUid).balances[baseOf(market)] ?? ZERO;
   }
 
   /** Units that open sells of a sub-account may still take. */
   workingSells(strategyUid: string, market: string): Decimal {
     let sum = ZERO;
     for (const order of this.openOrders(strategyUid)) {
-      if (order.order.side === "sell" && order.order.market === market) sum = add(sum, subtract(order.quantity, order.filled));
+      if (order.order.side === "sell" && baseOf(order.order.market) === baseOf(market))
+        sum = add(sum, subtract(order.quantity, order.filled));
     }
     return sum;
   }
 
-  /** Expected cost of what open buys of a market have yet to fill, over the whole account. */
-  workingBuysNotional(market: string): Decimal {
+  /** Expected cost of what open buys of an asset have yet to fill, over the whole account. */
+  workingBuysNotional(asset: string): Decimal {
     let sum = ZERO;
     for (const { order, reservation, filled, quantity } of this.openOrders()) {
-      if (order.side === "buy" && order.market === market) sum = add(sum, remainingReservation(reservation, filled, quantity));
+      if (order.side === "buy" && baseOf(order.market) === asset)
+        sum = add(sum, remainingReservation(reservation, filled, quantity));
     }
     return sum;
   }
 
   mark(market: string): Mark | undefined {
     return this.#marks.get(market);
+  }
+
+  /** The last close of an asset in `currency`, whatever the symbol: a replayed perpetual's is `BTC/USDT:USDT`. */
+  markOf(asset: string, currency: string): Mark | undefined {
+    for (const [market, mark] of this.#marks) {
+      const rules = rulesFromSymbol(market);
+      if (rules?.base === asset && rules.quote === currency) return mark;
+    }
+    return undefined;
   }
 
   marks(): IterableIterator<[string, Mark]> {
@@ -223,6 +233,11 @@ export class AccountBook {
     this.#marks.set(market, mark);
     return true;
   }
+}
+
+/** The asset that a market trades. */
+export function baseOf(market: string): string {
+  return rulesFromSymbol(market)?.base ?? market;
 }
 
 /** The most that the rest of a buy can take from cash: the venue clips its whole cost to maxCost. */

@@ -16,7 +16,7 @@ export function assetBalances(book: AccountBook): Map<string, Decimal> {
 }
 
 /**
- * What one asset is worth in `currency` at the last close of `asset/currency`; without a close at the average cost of what strategies hold of it, and
+ * What one asset is worth in `currency` at its last close; without a close at the average cost of what strategies hold of it, and
  * zero where nobody bought it (an opening balance of a market without a price).
  */
 export function assetNotional(
@@ -24,11 +24,12 @@ export function assetNotional(
   { asset, amount, currency }: { asset: string; amount: Decimal; currency: string },
 ): Decimal {
   if (asset === currency) return amount;
-  const market = `${asset}/${currency}`;
-  const mark = book.mark(market);
+  const mark = book.markOf(asset, currency);
   if (mark) return multiply(amount, mark.price, "down");
   let cost = ZERO;
-  for (const [, subAccount] of book.subAccounts()) cost = add(cost, subAccount.positions[market]?.cost ?? ZERO);
+  for (const [, { positions }] of book.subAccounts()) {
+    for (const position of Object.values(positions)) if (position.base === asset) cost = add(cost, position.cost);
+  }
   return cost;
 }
 

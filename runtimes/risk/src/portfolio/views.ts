@@ -186,7 +186,7 @@ function exposureOf(accounts: PolicyWorld["accounts"], { currency, equity }: { c
   for (const { account } of accounts) {
     for (const [asset, amount] of assetBalances(account.book)) {
       if (asset === currency) continue;
-      const pending = account.book.workingBuysNotional(`${asset}/${currency}`);
+      const pending = account.book.workingBuysNotional(asset);
       sums.set(asset, add(sums.get(asset) ?? ZERO, add(assetNotional(account.book, { asset, amount, currency }), pending)));
     }
   }
