@@ -21,9 +21,9 @@ import {
   ownersOfKind,
   statusPatch,
 } from "@bellwether/kubernetes";
+import { createLogger } from "@bellwether/service-kit/logger";
 import { systemClock as clock } from "@bellwether/service-kit/clock";
 import { systemRandom as random } from "@bellwether/service-kit/random";
-import { pino } from "pino";
 
 interface Probe extends KubernetesObject {
   readonly spec?: { readonly value?: string };
@@ -50,7 +50,7 @@ const configMaps = defineResource<ConfigMap>({
 });
 
 keepYoungGenerationSmall();
-const log = pino({ level: process.env["LOG_LEVEL"] ?? "warn" });
+const log = createLogger({ name: "probe-operator", level: process.env["LOG_LEVEL"] ?? "warn" });
 const namespace = process.env["WATCH_NAMESPACE"];
 const connection = connectTo({ access: await loadClusterAccess({ env: process.env, clock }), clock, random });
 const common = { client: connection.client, clock, random, log, ...(namespace ? { namespaces: [namespace] } : {}) };
