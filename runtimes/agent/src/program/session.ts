@@ -90,7 +90,7 @@ export class ProgramSession {
     this.#log = [];
     for (const { market, bar } of input.bars) this.#history(market).append(bar);
     try {
-      if (input.decideOn.length > 0) await this.#host.decide(input.decisionTime, input.decideOn, input);
+      await this.#host.decide(input.decisionTime, input.decideOn, input);
       const { intents, cancels, replaces } = this.#host.actions;
       return { intents, cancels, replaces, state: this.#host.stateText(), log: this.#log };
     } catch (error) {
