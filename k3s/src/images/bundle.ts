@@ -28,6 +28,10 @@ export async function bundleService(image: ServiceImage, outputDirectory: string
     // Optional native parts that are looked for at run time and do without.
     external: ["pg-native", "bufferutil", "utf-8-validate"],
     sourcemap: false,
+    // Node keeps the text of what it runs: without blanks a service needs 14 MiB less (measured on risk). Names stay, for stack traces.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    lineLimit: 200,
     legalComments: "none",
     logLevel: "silent",
   });

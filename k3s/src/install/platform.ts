@@ -70,9 +70,32 @@ async function firstFault(tools: ClusterTools): Promise<string | undefined> {
   return undefined;
 }
 
+/** The last words of the containers that are not ready: what a person would ask for next. */
+async function lastWords(tools: ClusterTools): Promise<string> {
+  for (const at of [namespace, nodeNamespace]) {
+    const pod = (await listed<Pod>(tools, "pods", at)).find((candidate) => podFault(candidate) !== undefined);
+    if (!pod) continue;
+    const { stdout } = await kubectl(tools, ["logs", "-n", at, pod.metadata.name, "--tail=3"], { accept: [0, 1] });
+    if (stdout !== "") return `\nThe end of its log:\n${stdout.trimEnd()}`;
+  }
+  return "";
+}
+
+async function orWithLastWords(tools: ClusterTools, wait: Promise<void>): Promise<void> {
+  try {
+    await wait;
+  } catch (error) {
+    if (!(error instanceof ClusterError) || error.code !== "NOT_READY") throw error;
+    throw new ClusterError("NOT_READY", `${error.message}${await lastWords(tools)}`, { cause: error });
+  }
+}
+
 /** Waits until every workload of the platform is ready. @throws ClusterError NOT_READY naming the first that is not, and why */
 export function waitForPlatform(tools: ClusterTools, report: Report): Promise<void> {
-  return waitFor(() => firstFault(tools), 180_000, report);
+  return orWithLastWords(
+    tools,
+    waitFor(() => firstFault(tools), 180_000, report),
+  );
 }
 
 /** Applies the quickstart objects; existing ones are brought up to date. */
@@ -83,7 +106,7 @@ export async function applyQuickstart(tools: ClusterTools): Promise<void> {
 
 /** Waits until the quickstart strategy runs. @throws ClusterError NOT_READY with the operator's own sentence */
 export function waitForQuickstart(tools: ClusterTools, report: Report): Promise<void> {
-  return waitFor(
+  const wait = waitFor(
     async () => {
       const strategies = await listed<Strategy>(tools, "strategies", namespace);
       const first = strategies.find((strategy) => strategy.metadata.name === quickstartStrategy);
@@ -92,6 +115,7 @@ export function waitForQuickstart(tools: ClusterTools, report: Report): Promise<
     180_000,
     report,
   );
+  return orWithLastWords(tools, wait);
 }
 
 /** The tables a person sees at the end of `up`. */
