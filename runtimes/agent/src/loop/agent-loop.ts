@@ -262,17 +262,31 @@ export class AgentLoop {
     return this.#ask("snapshot", () => this.#options.risk.snapshot(signal), signal);
   }
 
-  /** The latest bars: the warm-up, and all since the last one known as far as one answer holds them. */
-  #barsOf(index: number, { marketTime, lastDecisionTime }: AgentSnapshot, signal: AbortSignal): Promise<readonly WireBar[]> {
+  /**
+   * The latest bars of a market: the warm-up, or all since the last one known, as far as one answer can hold them. Bars go on
+   * closing while they are asked for, so that as many as were missing a moment ago may be too few: what does not reach back far
+   * enough is asked for again.
+   */
+  async #barsOf(
+    index: number,
+    { marketTime, lastDecisionTime }: AgentSnapshot,
+    signal: AbortSignal,
+  ): Promise<readonly WireBar[]> {
     const { markets, warmupBars, risk } = this.#options;
     const market = markets[index];
     if (!market) throw new TypeError(`there is no market ${index}`);
-    const since = this.#assembler.lastTime(index) ?? lastDecisionTime ?? marketTime;
-    const missed = Math.ceil(Math.max(0, marketTime - since) / market.timeframeMs);
-    const history = this.#assembler.lastTime(index) === undefined ? warmupBars : 0;
-    const limit = Math.min(mostBars, Math.max(1, missed + history + 1));
-    const query = { market: market.symbol, timeframe: market.timeframe, limit };
-    return this.#ask("bars", () => risk.bars(query, signal), signal);
+    const { symbol, timeframe, timeframeMs } = market;
+    const last = this.#assembler.lastTime(index);
+    const since = last ?? lastDecisionTime;
+    const missed = Math.max(0, Math.ceil((marketTime - (since ?? marketTime)) / timeframeMs));
+    let limit = Math.min(mostBars, missed + (last === undefined ? warmupBars : 0) + 1);
+    for (;;) {
+      const query = { market: symbol, timeframe, limit };
+      const bars = await this.#ask("bars", () => risk.bars(query, signal), signal);
+      const reachesBack = since === undefined || bars.length < limit || (bars[0]?.time ?? 0) <= since + timeframeMs;
+      if (reachesBack || limit === mostBars) return bars;
+      limit = Math.min(mostBars, limit * 4);
+    }
   }
 
   /** Reads from risk until it answers: without it there is nothing to do. */
