@@ -106,7 +106,7 @@ spec:
 {{- end }}
 {{- define "bellwether.apiServerWay" }}
 - to: {{- range .Values.networkPolicies.apiServerCidrs }}
-    - ipBlock: { cidr: {{ . }} }
+    - ipBlock: { cidr: {{ . | quote }} }
     {{- end }}
   ports: {{- range .Values.networkPolicies.apiServerPorts }}
     - { protocol: TCP, port: {{ . }} }
