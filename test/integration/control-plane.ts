@@ -107,8 +107,20 @@ function never(message: string): never {
   throw new Error(message);
 }
 
-/** Starts etcd and kube-apiserver and waits until the API server is ready. The caller must call `stop`. */
+/**
+ * Starts etcd and kube-apiserver and waits until the API server is ready. The caller must call `stop`.
+ * Tried twice: between our finding free ports and their being bound, another process may take one.
+ */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
+  try {
+    return await startOnce(options);
+  } catch (error) {
+    if (!String(error).includes("address already in use")) throw error;
+    return startOnce(options);
+  }
+}
+
+async function startOnce(options: ControlPlaneOptions): Promise<ControlPlane> {
   const extra = options.controllers ? (["kube-controller-manager"] as const) : [];
   const binaries = await ensureBinaries(["kube-apiserver", "kubectl", "etcd", ...extra]);
   const directory = mkdtempSync(path.join(tmpdir(), "bw-cp-"));
@@ -168,7 +180,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
       stop,
     };
   } catch (error) {
-    const log = tail(path.join(directory, "kube-apiserver.log"));
+    const log = ["etcd", "kube-apiserver"].map((name) => tail(path.join(directory, `${name}.log`))).join("\n");
     await stop();
     throw new Error(`the control plane did not start: ${String(error)}\n${log}`, { cause: error });
   }

@@ -20,7 +20,9 @@ export const exchangeData = z.strictObject({
 
 const syntheticData = z.strictObject({
   seed: seed.describe("Seed of the generator: the same seed gives the same bars."),
-  bars: wholeNumber(100, 1_000_000).optional().describe("How many bars. Default 10080, one week of minutes."),
+  bars: wholeNumber(100, 1_000_000)
+    .optional()
+    .describe("How many bars a backtest gets. Default 10080, one week of minutes. A replay never ends."),
 });
 
 /**

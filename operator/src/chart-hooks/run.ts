@@ -5,7 +5,7 @@ import { drain } from "./drain.ts";
 import { createPostgresSecret } from "./postgres-secret.ts";
 
 /** Environment of a hook Job, as charts/bellwether/templates/_helpers.tpl sets it. */
-export const chartHookEnvironment = z.object({
+const chartHookEnvironment = z.object({
   BELLWETHER_CHART_HOOK: z.enum(["create-postgres-secret", "drain"]),
   BELLWETHER_NAMESPACE: z.string().min(1).max(63),
   BELLWETHER_POSTGRES_SECRET: z.string().min(1).max(253),

@@ -76,7 +76,8 @@ function backtestOf({ spec, policy }: AgentConfigSource): Extract<AgentConfigInp
   const paper = found && effectivePaperAccount(found);
   const { limits, baseCurrency } = effectiveRiskPolicySpec(policy.spec);
   return {
-    dataset: source.kind === "synthetic" ? { synthetic: { seed: source.seed } } : { file: datasetFile(source) },
+    dataset:
+      source.kind === "synthetic" ? { synthetic: { seed: source.seed, bars: source.bars } } : { file: datasetFile(source) },
     volumeUnit,
     gaps,
     ...(backtest.from !== undefined && { fromMs: Date.parse(backtest.from) }),
@@ -85,7 +86,7 @@ function backtestOf({ spec, policy }: AgentConfigSource): Extract<AgentConfigInp
     startingBalances: (backtest.startingBalances ?? paper?.balances ?? []).map(({ asset, amount }) => ({ asset, amount })),
     baseCurrency,
     // The fee model of the account it would trade on; the halt of a policy says nothing about the past and stays out.
-    ...(paper && { feeBps: paper.feeBps, slippageBps: paper.slippageBps }),
+    ...(paper && { feeBps: paper.feeBps, slippageBps: paper.slippageBps, volumeShareRatio: paper.volumeShareRatio }),
     limits: {
       maxPositionRatio: limits.maxPositionRatio,
       maxOrderNotional: limits.maxOrderNotional,
