@@ -28,7 +28,7 @@ describe("ccxt's Binance against Binance's public endpoints on loopback", () => 
   afterEach(() => venue.stop());
 
   test("steps and minimums come from the exchange, as exact decimals; closed and foreign markets are not there", async () => {
-    await exchange.loadMarkets();
+    await exchange.loadMarkets(["BTC/USDT", "LUNA/USDT", "DOGE/USDT"]);
     expect(exchange.market("BTC/USDT")).toEqual({
       symbol: "BTC/USDT",
       base: "BTC",
@@ -40,11 +40,12 @@ describe("ccxt's Binance against Binance's public endpoints on loopback", () => 
     });
     expect(exchange.market("LUNA/USDT")).toBe("unknown");
     expect(exchange.market("BTC/USDT:USDT")).toBe("not-spot");
+    expect(exchange.market("DOGE/USDT")).toBe("unknown");
     expect(venue.requests.every((request) => request.startsWith("/api/v3/"))).toBe(true);
   });
 
   test("candles are the exchange's, the running one included", async () => {
-    await exchange.loadMarkets();
+    await exchange.loadMarkets(["BTC/USDT"]);
     const since = Math.floor(now / minute) * minute - 2 * minute;
     const candles = await exchange.candles({ symbol: "BTC/USDT", timeframe: "1m", sinceMs: since, limit: 10 });
     expect(candles).toEqual([0, 1, 2].map((index) => venue.candle(since + index * minute)));
@@ -57,7 +58,7 @@ describe("ccxt's Binance against Binance's public endpoints on loopback", () => 
     { when: "503", fault: { kind: "status", status: 503 }, limited: false },
     { when: "a reset", fault: { kind: "reset" }, limited: false },
   ] as const)("$when is VENUE_UNREACHABLE, and says whether to slow down", async ({ fault, limited }) => {
-    await exchange.loadMarkets();
+    await exchange.loadMarkets(["BTC/USDT"]);
     venue.fault({ ...fault, path: "/api/v3/klines" });
     await expect(
       exchange.candles({ symbol: "BTC/USDT", timeframe: "1m", sinceMs: now - minute, limit: 1 }),
@@ -68,7 +69,7 @@ describe("ccxt's Binance against Binance's public endpoints on loopback", () => 
   });
 
   test("a page instead of JSON holds no candle", async () => {
-    await exchange.loadMarkets();
+    await exchange.loadMarkets(["BTC/USDT"]);
     venue.fault({ kind: "garbage" });
     expect(await exchange.candles({ symbol: "BTC/USDT", timeframe: "1m", sinceMs: now - minute, limit: 1 })).toEqual([]);
   });

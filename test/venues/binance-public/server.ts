@@ -107,7 +107,7 @@ export class BinancePublic {
       case "/api/v3/time":
         return { status: 200, body: JSON.stringify({ serverTime: this.#options.now() }) };
       case "/api/v3/exchangeInfo":
-        return { status: 200, body: JSON.stringify(this.#exchangeInfo()) };
+        return this.#exchangeInfo(url.searchParams.get("symbols"));
       case "/api/v3/klines":
         return this.#klines(url.searchParams, fault?.kind === "late-candle");
       default:
@@ -139,8 +139,12 @@ export class BinancePublic {
     return this.#options.symbols ?? [{ symbol: "BTCUSDT", base: "BTC", quote: "USDT" }];
   }
 
-  #exchangeInfo(): object {
-    const symbols = this.#symbols().map(({ symbol, base, quote, status }) => ({
+  #exchangeInfo(only: string | null): { status: number; body: string } {
+    const wanted = only === null ? undefined : new Set(JSON.parse(only) as string[]);
+    const found = this.#symbols().filter(({ symbol }) => wanted?.has(symbol) ?? true);
+    if (wanted && found.length < wanted.size)
+      return { status: 400, body: JSON.stringify({ code: -1121, msg: "Invalid symbol." }) };
+    const symbols = found.map(({ symbol, base, quote, status }) => ({
       symbol,
       status: status ?? "TRADING",
       baseAsset: base,
@@ -168,7 +172,8 @@ export class BinancePublic {
       permissions: [],
       permissionSets: [["SPOT"]],
     }));
-    return { timezone: "UTC", serverTime: this.#options.now(), rateLimits: [], exchangeFilters: [], symbols };
+    const info = { timezone: "UTC", serverTime: this.#options.now(), rateLimits: [], exchangeFilters: [], symbols };
+    return { status: 200, body: JSON.stringify(info) };
   }
 }
 

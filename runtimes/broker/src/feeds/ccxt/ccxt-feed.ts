@@ -57,6 +57,9 @@ export class CcxtFeed implements MarketFeed {
   readonly #options: CcxtFeedOptions;
   readonly #series = new Map<string, Series>();
   readonly #lastClose = new Map<string, number>();
+  /** Every symbol somebody has asked for. */
+  readonly #wanted: Set<string>;
+  #unread = false;
   #offsetMs = 0;
   #clockSyncedMs = Number.NEGATIVE_INFINITY;
   #lastBarWallMs = Number.NEGATIVE_INFINITY;
@@ -66,6 +69,7 @@ export class CcxtFeed implements MarketFeed {
 
   constructor(options: CcxtFeedOptions) {
     this.#options = options;
+    this.#wanted = new Set(options.markets.map((market) => market.symbol));
   }
 
   state(): BrokerAccount["feed"] {
@@ -144,6 +148,8 @@ export class CcxtFeed implements MarketFeed {
       this.watch(symbol, timeframe);
     }
     while (!signal.aborted) {
+      if (this.#unread && !(await this.#connect(signal))) return;
+      this.#unread = false;
       const next = this.#nextDue();
       const waitMs = next ? next.dueMs - this.#options.clock.nowMs() : resyncClockMs;
       if (!next || waitMs > 0) await this.#pause(waitMs, signal);
@@ -155,7 +161,7 @@ export class CcxtFeed implements MarketFeed {
     const { exchange, clock, log } = this.#options;
     for (let failures = 0; !signal.aborted; failures += 1) {
       try {
-        await exchange.loadMarkets();
+        await exchange.loadMarkets([...this.#wanted]);
         await this.#syncClock();
         return true;
       } catch (error) {
@@ -263,12 +269,21 @@ export class CcxtFeed implements MarketFeed {
     });
   }
 
+  /** A market that has not been asked about yet may be there all the same: whoever asks again finds out. */
+  #readLater(symbol: string): void {
+    if (this.#wanted.has(symbol) || this.#wanted.size >= watchLimit) return;
+    this.#wanted.add(symbol);
+    this.#unread = true;
+    this.#wake();
+  }
+
   #require(symbol: string, timeframe: string): number {
     const { exchange } = this.#options;
     if (!this.#started) throw refusal("VENUE_UNREACHABLE", this.#problem);
     const market = exchange.market(symbol);
     if (market === "not-spot")
       throw refusal("MARKET_TYPE_NOT_SUPPORTED", `MarketTypeNotSupported: ${symbol} is not a spot market`);
+    if (market === "unknown") this.#readLater(symbol);
     if (market === "unknown") throw refusal("MARKET_UNKNOWN", `${exchange.name} has no open market ${symbol}`);
     if (!exchange.timeframes.includes(timeframe)) {
       throw refusal(

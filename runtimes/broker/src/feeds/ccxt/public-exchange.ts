@@ -1,4 +1,4 @@
-import { CodedError, messageOf } from "@bellwether/service-kit";
+import { CodedError, hasCode, messageOf } from "@bellwether/service-kit";
 import { type MarketRules, decimalFromNumber, formatDecimal, parseDecimal } from "@bellwether/trading";
 import { z } from "zod";
 import type { BrokerErrorCode } from "../../errors.ts";
@@ -11,8 +11,12 @@ export interface PublicExchange {
   readonly name: string;
   /** Its timeframes, `1m` among them. */
   readonly timeframes: readonly string[];
-  /** @throws CodedError VENUE_UNREACHABLE */
-  loadMarkets(): Promise<void>;
+  /**
+   * Reads what the exchange says of these markets (where it can be asked about single ones; otherwise of all).
+   *
+   * @throws CodedError VENUE_UNREACHABLE
+   */
+  loadMarkets(symbols: readonly string[]): Promise<void>;
   /** @throws CodedError VENUE_UNREACHABLE */
   serverTimeMs(): Promise<number>;
   /** Spot markets that are open; what is asked for by another name, or is not spot, is told by the reason. */
@@ -35,7 +39,7 @@ interface CcxtExchange {
   precisionMode: number;
   markets: Record<string, unknown> | undefined;
   hostname?: string;
-  loadMarkets(reload?: boolean): Promise<unknown>;
+  loadMarkets(reload?: boolean, parameters?: Record<string, unknown>): Promise<unknown>;
   fetchTime(): Promise<unknown>;
   fetchOHLCV(symbol: string, timeframe: string, since: number, limit: number): Promise<unknown>;
 }
@@ -95,7 +99,18 @@ class CcxtPublicExchange implements PublicExchange {
     this.timeframes = Object.keys(client.timeframes);
   }
 
-  async loadMarkets(): Promise<void> {
+  async loadMarkets(symbols: readonly string[]): Promise<void> {
+    const spot = symbols.filter((symbol) => !symbol.includes(":"));
+    if (this.name === "binance" && spot.length > 0) {
+      try {
+        // All 3,000 markets of Binance cost 25 MiB; asked for these few it answers for these few.
+        const ids = JSON.stringify(spot.map((symbol) => symbol.replace("/", "")));
+        return await asked("markets", async () => void (await this.#client.loadMarkets(true, { symbols: ids })));
+      } catch (error) {
+        // One name that does not exist makes Binance refuse them all.
+        if (!hasCode(error) || error.context["refused"] !== true) throw error;
+      }
+    }
     await asked("markets", () => this.#client.loadMarkets(true));
   }
 
@@ -158,13 +173,15 @@ async function asked<T>(what: string, call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (cause) {
-    const limited = cause instanceof Error && ["RateLimitExceeded", "DDoSProtection"].includes(cause.constructor.name);
+    const kind = cause instanceof Error ? cause.constructor.name : "";
+    const limited = kind === "RateLimitExceeded" || kind === "DDoSProtection";
+    const refused = kind === "BadSymbol" || kind === "BadRequest";
     throw new CodedError<BrokerErrorCode>(
       "VENUE_UNREACHABLE",
       `the exchange did not give its ${what}: ${messageOf(cause).slice(0, 200)}`,
       {
         cause,
-        context: { limited },
+        context: { limited, refused },
       },
     );
   }
