@@ -16,7 +16,6 @@ const root = path.dirname(fileURLToPath(import.meta.url));
 const modules = path.join(root, "node_modules");
 const stampFile = path.join(modules, ".bellwether-install");
 const lockDirectory = path.join(root, ".bellwether", "install.lock");
-const staleLockMs = 15 * 60_000;
 
 const say = (text) => process.stderr.write(`[bootstrap] ${text}\n`);
 
@@ -37,9 +36,24 @@ function pinnedNode() {
   const name = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
   const file = path.join(modules, name, "bin", "node");
   if (!existsSync(file)) {
-    fail(`no pinned Node for ${process.platform}-${process.arch}: the package ${name} is not in package.json's optionalDependencies. Supported: linux-x64, linux-arm64, darwin-x64, darwin-arm64.`);
+    fail(
+      `no pinned Node for ${process.platform}-${process.arch}: the package ${name} is not in package.json's optionalDependencies. Supported: linux-x64, linux-arm64, darwin-x64, darwin-arm64.`,
+    );
   }
   return file;
+}
+
+/** True while the process that took the lock lives: a lock left by a killed one is taken over. */
+function lockIsHeld() {
+  try {
+    process.kill(Number(readFileSync(path.join(lockDirectory, "pid"), "utf8")), 0);
+    return true;
+  } catch (error) {
+    if (error.code === "EPERM") return true;
+    // Between making the directory and writing the file there is a moment without a pid.
+    const ageMs = Date.now() - (statSync(lockDirectory, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+    return ageMs < 2_000;
+  }
 }
 
 /** Two scripts started side by side must not install into one another: the first takes the directory, the others wait for it. */
@@ -51,13 +65,13 @@ async function withInstallLock(work) {
       break;
     } catch (error) {
       if (error.code !== "EEXIST") throw error;
-      const ageMs = Date.now() - (statSync(lockDirectory, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
-      if (ageMs > staleLockMs) rmSync(lockDirectory, { recursive: true, force: true });
-      else await new Promise((resolve) => setTimeout(resolve, 500));
+      if (lockIsHeld()) await new Promise((resolve) => setTimeout(resolve, 300));
+      else rmSync(lockDirectory, { recursive: true, force: true });
     }
   }
   try {
-    return work();
+    writeFileSync(path.join(lockDirectory, "pid"), String(process.pid));
+    work();
   } finally {
     rmSync(lockDirectory, { recursive: true, force: true });
   }
@@ -74,7 +88,10 @@ function install(stamp) {
     stdio: ["ignore", 2, 2],
   });
   if (error || status !== 0) {
-    fail(`npm ci failed${error ? ` (${error.message})` : ""}. Check that npm is installed and reaches its registry, then run the same command again.`);
+    const cause = error ? ` (${error.message})` : "";
+    throw new Error(
+      `npm ci failed${cause}. Check that npm is installed and reaches its registry, then run the same command again.`,
+    );
   }
   writeFileSync(stampFile, stamp);
   say(`installed in ${Math.round((Date.now() - startedAt) / 1000)} s`);
@@ -83,7 +100,8 @@ function install(stamp) {
 async function main() {
   const [first, ...rest] = process.argv.slice(2);
   if (!first) fail("usage: node bootstrap.mjs <script.ts> [args] | --bin <tool> [args]");
-  if (Number(process.versions.node.split(".")[0]) < 18) fail(`Node ${process.versions.node} is too old to start from; any Node 18 or later will do.`);
+  if (Number(process.versions.node.split(".")[0]) < 18)
+    fail(`Node ${process.versions.node} is too old to start from; any Node 18 or later will do.`);
 
   const stamp = wantedStamp();
   if (!isInstalled(stamp)) await withInstallLock(() => install(stamp));
@@ -92,7 +110,10 @@ async function main() {
   const args = first === "--bin" ? [path.join(modules, ".bin", rest[0]), ...rest.slice(1)] : [path.resolve(root, first), ...rest];
   const child = spawn(node, ["--disable-warning=ExperimentalWarning", ...args], {
     stdio: "inherit",
-    env: { ...process.env, PATH: `${path.dirname(node)}${path.delimiter}${path.join(modules, ".bin")}${path.delimiter}${process.env.PATH}` },
+    env: {
+      ...process.env,
+      PATH: `${path.dirname(node)}${path.delimiter}${path.join(modules, ".bin")}${path.delimiter}${process.env.PATH}`,
+    },
   });
   // Ctrl-C reaches the whole foreground group by itself; a TERM to us alone has to be handed on.
   process.on("SIGTERM", () => child.kill("SIGTERM"));
@@ -101,4 +122,8 @@ async function main() {
   child.on("exit", (code, signal) => process.exit(signal ? 128 + constants.signals[signal] : code));
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  fail(error.message);
+}
