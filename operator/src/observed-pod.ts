@@ -69,7 +69,7 @@ export function observePod(pod: PodObject): ObservedPod {
     hash: pod.metadata.annotations?.[CONFIG_HASH],
     node: pod.spec?.nodeName,
     readySinceMs: isReady ? epochMs(ready.lastTransitionTime) : undefined,
-    waiting: phase === "Pending" ? waitingOf(pod) : undefined,
+    waiting: isReady || phase === "Succeeded" || phase === "Failed" ? undefined : waitingOf(pod),
     ended: phase === "Succeeded" || phase === "Failed" ? endedOf(pod) : undefined,
   };
 }
@@ -81,12 +81,25 @@ function phaseOf(phase: string | undefined): ObservedPod["phase"] {
 /** Reasons of a waiting container that are the ordinary course of a start. */
 const ordinary = new Set(["ContainerCreating", "PodInitializing"]);
 
-function waitingOf({ status }: PodObject): ObservedPod["waiting"] {
+const imagePullFailed = { reason: "ImagePullFailed", message: "the image cannot be pulled" };
+const keepsEnding = { reason: "ContainerKeepsEnding", message: "the container ends again and again" };
+
+/** The kubelet alternates between these and counts seconds in their messages: shown as they are, each turn would be a write. */
+const alternatingReasons: Readonly<Record<string, { reason: string; message: string }>> = {
+  ErrImagePull: imagePullFailed,
+  ImagePullBackOff: imagePullFailed,
+  CrashLoopBackOff: keepsEnding,
+};
+
+function waitingOf({ metadata, status }: PodObject): ObservedPod["waiting"] {
   const scheduled = status?.conditions?.find(({ type }) => type === "PodScheduled");
   if (scheduled?.status === "False")
     return { reason: scheduled.reason ?? "Unschedulable", message: scheduled.message ?? "no node takes the pod" };
   const waiting = status?.containerStatuses?.find(({ state }) => state?.waiting)?.state?.waiting;
   if (waiting?.reason === undefined || ordinary.has(waiting.reason)) return undefined;
+  const alternating = alternatingReasons[waiting.reason];
+  if (alternating)
+    return { ...alternating, message: `${alternating.message} (kubectl describe pod ${metadata.name ?? ""} has the details)` };
   return { reason: waiting.reason, message: waiting.message ?? "" };
 }
 

@@ -82,7 +82,7 @@ class Operator {
       controller: "bellwether.dev/operator",
       instance: options.instance,
     });
-    const statuses = new StatusWriter(client, this.#events);
+    const statuses = new StatusWriter({ cached: client, uncached: options.client }, this.#events);
     const children = new ChildWriter(client, world);
     this.#cadence = new WriteCadence(clock, config.statusIntervalMs);
     this.#risk = new RiskLink({ ...config.riskApi, clock, log, onChange: (change) => this.#riskChanged(change) });

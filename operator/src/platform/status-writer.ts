@@ -13,10 +13,19 @@ export type OwnKind = KubernetesObject & { readonly status?: object | undefined 
 
 export class StatusWriter {
   readonly #client: KubernetesClient;
+  /**
+   * Writes that are not laid over the cache. Taking off the last finalizer deletes the object: the watch may say so before the answer to the
+   * patch is read, and the answer would bring the object back into the cache for good.
+   */
+  readonly #uncached: Pick<KubernetesClient, "patch">;
   readonly #events: Pick<EventRecorder, "record">;
 
-  constructor(client: KubernetesClient, events: Pick<EventRecorder, "record">) {
-    this.#client = client;
+  constructor(
+    clients: { cached: KubernetesClient; uncached: Pick<KubernetesClient, "patch"> },
+    events: Pick<EventRecorder, "record">,
+  ) {
+    this.#client = clients.cached;
+    this.#uncached = clients.uncached;
     this.#events = events;
   }
 
@@ -40,26 +49,19 @@ export class StatusWriter {
 
   /** CONFLICT when somebody else changed the object meanwhile: the reconcile is repeated. */
   async addFinalizer<T extends OwnKind>(resource: Resource<T>, object: Stored<T>, finalizer: string): Promise<void> {
-    const finalizers = object.metadata.finalizers ?? [];
+    const { finalizers = [], resourceVersion } = object.metadata;
     if (finalizers.includes(finalizer)) return;
-    await this.#patchFinalizers({ resource, object }, [...finalizers, finalizer]);
+    await this.#client.patch(resource, {
+      ref: refOf(object),
+      patch: { metadata: { resourceVersion, finalizers: [...finalizers, finalizer] } },
+    });
   }
 
   async removeFinalizer<T extends OwnKind>(resource: Resource<T>, object: Stored<T>, finalizer: string): Promise<void> {
-    const finalizers = object.metadata.finalizers ?? [];
+    const { finalizers = [], resourceVersion } = object.metadata;
     if (!finalizers.includes(finalizer)) return;
-    await this.#patchFinalizers(
-      { resource, object },
-      finalizers.filter((name) => name !== finalizer),
-    );
-  }
-
-  async #patchFinalizers<T extends OwnKind>(
-    { resource, object }: { resource: Resource<T>; object: Stored<T> },
-    finalizers: readonly string[],
-  ): Promise<void> {
-    const { resourceVersion } = object.metadata;
-    await this.#client.patch(resource, { ref: refOf(object), patch: { metadata: { resourceVersion, finalizers } } });
+    const patch = { metadata: { resourceVersion, finalizers: finalizers.filter((name) => name !== finalizer) } };
+    await this.#uncached.patch(resource, { ref: refOf(object), patch });
   }
 }
 
