@@ -83,6 +83,15 @@ describe("the cache", () => {
     expect(changes).toEqual(["added test/a@5", "own deleted test/a@5", "added test/a@8"]);
   });
 
+  test("does not bring an object back whose end the watch told before the answer to the write that ended it came", () => {
+    cache.observe(at("5"));
+    const answered = cache.beginWrite("test/a");
+    cache.observeDeleted(at("8"));
+    answered(at("7"));
+    expect(cache.get("test/a")).toBeUndefined();
+    expect(changes.at(-1)).toContain("deleted test/a");
+  });
+
   test("drops after a complete list what it did not name, but not what was written after the list was made", () => {
     for (const [name, resourceVersion] of [["gone", "3"], ["kept", "4"], ["written", "20"]] as const) cache.observe(storedWidget(name, { resourceVersion })); // prettier-ignore
     cache.retain(new Set(["test/kept"]), { resourceVersion: "10" });

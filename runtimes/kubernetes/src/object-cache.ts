@@ -122,7 +122,9 @@ export class ObjectCache<T extends KubernetesObject> {
     this.#writing.set(key, writing);
     return (answer) => {
       if (--writing.writes === 0) this.#writing.delete(key);
-      if (answer) this.overlay(answer);
+      // A write that takes off the last finalizer ends the object, and the watch may say so before the answer is read: then it stays gone.
+      const isGone = writing.held.some(({ type, object }) => type === "deleted" && object.metadata.uid === answer?.metadata.uid);
+      if (answer && !isGone) this.overlay(answer);
       const ownVersion = answer?.metadata.resourceVersion;
       for (const change of writing.held.splice(0)) {
         const own = change.type !== "deleted" && change.object.metadata.resourceVersion === ownVersion;
