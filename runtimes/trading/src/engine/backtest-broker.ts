@@ -99,12 +99,16 @@ export class BacktestBroker {
     const { venueEnds, terms, decided } = this.#prepared;
     this.#venueNext = venueEnds === undefined ? index + 1 : (venueEnds[index] ?? 0);
     this.#venue = observePrice(this.#venue, { market: terms.symbol, time: closeMs, close: decided.close[index] ?? 0 });
+    if (cancels.length === 0 && replaces.length === 0) {
+      for (const intent of intents) this.#intend(intent, closeMs);
+      return;
+    }
     const actions = [
       ...intents.map((intent) => ({ ordinal: intent.ordinal, run: () => this.#intend(intent, closeMs) })),
       ...cancels.map((cancel) => ({ ordinal: cancel.ordinal, run: () => this.#cancel(cancel, closeMs) })),
       ...replaces.map((replace) => ({ ordinal: replace.ordinal, run: () => this.#replace(replace, closeMs) })),
     ];
-    if (actions.length > 1) actions.sort((left, right) => left.ordinal - right.ordinal);
+    actions.sort((left, right) => left.ordinal - right.ordinal);
     for (const { run } of actions) run();
   }
 

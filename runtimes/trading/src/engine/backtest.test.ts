@@ -159,7 +159,7 @@ describe("what a backtest fills and counts", () => {
     const { log } = await runBacktest(backtestOptions({ program, bars: barsOf(100, 100, 100), ...plain }));
     // 6,000 at the signal price of 100 are 60 units, at the limit 3,000 each.
     expect(cash).toEqual(["10000", "4000", "4000"]);
-    expect(log).toContain("intent 60000 1 buy notional=6000 limit=50 -> 60 cost=3000");
+    expect(log).toContain("intent 60000 1 buy notional=6000 limit=50 -> 60");
   });
 
   test("starts with base units valued at the first open", async () => {

@@ -6,8 +6,8 @@ import type { VenueFill, VenueOrder, EndReason } from "../venue/paper-state.ts";
 import type { Intent } from "../wire/intents.ts";
 import type { CancelAction, ReplaceAction } from "./program-actions.ts";
 
-/** Text is hashed in pieces of about this many characters. */
-const PIECE_CHARACTERS = 65_536;
+/** Text is hashed in pieces of about this many characters: small enough that what they are made of dies young. */
+const PIECE_CHARACTERS = 8192;
 
 /**
  * The decision log: one line for everything that was asked, judged, filled and ended. Its SHA-256 names a run; the same spec,
@@ -45,12 +45,10 @@ export class DecisionLog {
   }
 }
 
-/** `intent <time> <ordinal> <side> <size> [limit= tif= stop= target= expires=] -> <quantity> cost=<reservation>` or `-> DENIED …`. */
+/** `intent <time> <ordinal> <side> <size> [limit= tif= stop= target= expires=] -> <quantity>` or `-> DENIED …`. */
 export function intentLine(decisionTime: number, intent: Intent, outcome: OrderSize | Denial): string {
   const asked = `intent ${decisionTime} ${intent.ordinal} ${intent.side} ${sizeText(intent.size)}${optionsText(intent)}`;
-  return outcome.allowed
-    ? `${asked} -> ${formatDecimal(outcome.quantity)} cost=${formatDecimal(outcome.reservation)}`
-    : `${asked} -> ${deniedText(outcome)}`;
+  return `${asked} -> ${outcome.allowed ? formatDecimal(outcome.quantity) : deniedText(outcome)}`;
 }
 
 function sizeText(size: Intent["size"]): string {

@@ -99,13 +99,25 @@ class Matching {
   }
 
   run(): void {
-    this.#each((order, index) => this.#expire(order, index));
-    this.#each((order, index) => this.#legsAtOpen(order, index));
+    const { hasExpiries, hasLimits, hasLegs } = this.#kinds();
+    if (hasExpiries) this.#each((order, index) => this.#expire(order, index));
+    if (hasLegs) this.#each((order, index) => this.#legsAtOpen(order, index));
     this.#each((order, index) => this.#entryAtOpen(order, index));
-    this.#each((order, index) => this.#stopInside(order, index));
-    this.#each((order, index) => this.#limitInside(order, index));
+    if (hasLegs) this.#each((order, index) => this.#stopInside(order, index));
+    if (hasLimits) this.#each((order, index) => this.#limitInside(order, index));
     if (this.#boughtInside.size > 0) this.#each((order, index) => this.#stopInside(order, index));
-    this.#each((order, index) => this.#targetInside(order, index));
+    if (hasLegs) this.#each((order, index) => this.#targetInside(order, index));
+  }
+
+  /** What this bar's orders can meet at all: most bars meet a single market order. */
+  #kinds(): { hasExpiries: boolean; hasLimits: boolean; hasLegs: boolean } {
+    const kinds = { hasExpiries: false, hasLimits: false, hasLegs: false };
+    this.#each(({ request: { expiresAt, limit, stopLoss, takeProfit } }) => {
+      kinds.hasExpiries ||= expiresAt !== undefined;
+      kinds.hasLimits ||= limit !== undefined;
+      kinds.hasLegs ||= stopLoss !== undefined || takeProfit !== undefined;
+    });
+    return kinds;
   }
 
   result(): { state: PaperVenueState; events: readonly PaperEvent[] } {
@@ -143,7 +155,6 @@ class Matching {
     if (!this.#isMatchable(order)) return;
     const { side, limit, timeInForce } = order.request;
     const first = !order.metFirstBar;
-    if (first) this.#orders[index] = { ...order, metFirstBar: true };
     if (
       first &&
       timeInForce === "PostOnly" &&
@@ -155,10 +166,11 @@ class Matching {
     }
     const passed = limit === undefined || (side === "buy" ? this.#open < limit : this.#open > limit);
     if (passed) this.#fillEntry(index, this.#openPrice(order));
-    const immediate = timeInForce === "IOC" || timeInForce === "FOK";
-    if (immediate && this.#orderAt(index).state === "Working") {
-      this.#end(index, "Cancelled", timeInForce === "IOC" ? "IMMEDIATE_OR_CANCEL" : "FILL_OR_KILL");
-    }
+    const after = this.#orderAt(index);
+    if (after.state !== "Working") return;
+    if (timeInForce === "IOC") this.#end(index, "Cancelled", "IMMEDIATE_OR_CANCEL");
+    else if (timeInForce === "FOK") this.#end(index, "Cancelled", "FILL_OR_KILL");
+    else if (first) this.#orders[index] = { ...after, metFirstBar: true };
   }
 
   /** The open with slippage, but never beyond the limit. */
