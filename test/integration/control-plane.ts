@@ -126,7 +126,12 @@ async function startOnce(options: ControlPlaneOptions): Promise<ControlPlane> {
   const directory = mkdtempSync(path.join(tmpdir(), "bw-cp-"));
   const children: ChildProcess[] = [];
   // Last resort for a test run that dies half way: no etcd is left behind.
-  const killAll = (): void => children.forEach((child) => child.kill("SIGKILL"));
+  const killAll = (): void => {
+    for (const child of children) child.kill("SIGKILL");
+    rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+  };
+  // And for one that is killed itself: the kernel ends its children with it.
+  const dieWithUs = (await isInstalled("setpriv")) ? ["setpriv", "--pdeathsig", "KILL"] : [];
   process.once("exit", killAll);
   const stop = async (): Promise<void> => {
     process.off("exit", killAll);
@@ -135,7 +140,8 @@ async function startOnce(options: ControlPlaneOptions): Promise<ControlPlane> {
   };
   const start = (command: string, args: readonly string[], name: string): ChildProcess => {
     const log = openSync(path.join(directory, `${name}.log`), "a");
-    const child = spawn(command, args, { cwd: directory, stdio: ["ignore", log, log] });
+    const [program = command, ...rest] = [...dieWithUs, command, ...args];
+    const child = spawn(program, rest, { cwd: directory, stdio: ["ignore", log, log] });
     closeSync(log);
     child.on("error", (error) => writeFileSync(path.join(directory, `${name}.log`), `${error.message}\n`));
     children.push(child);
