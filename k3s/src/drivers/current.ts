@@ -13,11 +13,11 @@ export function registryReference(registry: string, image: Pick<BuiltImage, "nam
   return `${registry.replace(/\/+$/, "")}/${image.name}:${tag}`;
 }
 
-/** Arguments for pushing an OCI archive with buildah, which needs no daemon. */
-export function pushArguments(archive: string, imageInArchive: string, target: string): string[][] {
+/** Arguments for pushing an image of the layout with buildah, which needs no daemon. */
+export function pushArguments(image: Pick<BuiltImage, "layout" | "reference">, target: string): string[][] {
   return [
-    ["pull", "--quiet", `oci-archive:${archive}:${imageInArchive}`],
-    ["push", "--quiet", imageInArchive, `docker://${target}`],
+    ["pull", "--quiet", `oci:${image.layout}:${image.reference}`],
+    ["push", "--quiet", image.reference, `docker://${target}`],
   ];
 }
 
@@ -69,7 +69,7 @@ export class CurrentDriver implements Driver {
     for (const image of images) {
       const target = registryReference(registry, image);
       report(`pushing ${target}`);
-      for (const args of pushArguments(image.archive, image.reference, target))
+      for (const args of pushArguments(image, target))
         await run("buildah", ["--storage-driver", "vfs", ...args], { timeoutMs: 600_000 });
       references.set(image.name, target);
     }

@@ -47,7 +47,7 @@ describe("k3s", () => {
 });
 
 describe("current", () => {
-  const image = { name: "risk", reference: "localhost/bellwether/risk:abc" };
+  const image = { name: "risk", reference: "localhost/bellwether/risk:abc", layout: "/cache/layout" };
 
   test.each([
     { registry: "r.example.com/team", target: "r.example.com/team/risk:abc" },
@@ -56,13 +56,8 @@ describe("current", () => {
     expect(registryReference(registry, image)).toBe(target);
   });
 
-  test("images are pushed from their archive, without a daemon", () => {
-    expect(pushArguments("/a.tar", image.reference, "r/risk:abc").at(-1)).toEqual([
-      "push",
-      "--quiet",
-      image.reference,
-      "docker://r/risk:abc",
-    ]);
+  test("images are pushed from the layout, without a daemon", () => {
+    expect(pushArguments(image, "r/risk:abc").at(-1)).toEqual(["push", "--quiet", image.reference, "docker://r/risk:abc"]);
   });
 });
 

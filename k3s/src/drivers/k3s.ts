@@ -4,6 +4,7 @@ import path from "node:path";
 import { stringify } from "yaml";
 import { ensurePackages, missingPackages } from "../cache/packages.ts";
 import type { BuiltImage } from "../images/image-builder.ts";
+import { withArchive } from "../images/oci-layout.ts";
 import { defaultSharedCores, kubeletDropIn } from "../kubelet/drop-in.ts";
 import { hasCommand, run } from "../shell.ts";
 import { inNamespace } from "./kubeconfig.ts";
@@ -89,19 +90,15 @@ export class K3sDriver implements Driver {
   }
 
   async load(images: readonly BuiltImage[], report: Report): Promise<ReadonlyMap<string, string>> {
-    for (const image of images) {
-      report(`importing ${image.name}`);
-      await run(k3sBinary, ["ctr", "--namespace", "k8s.io", "images", "import", image.archive], { timeoutMs: 300_000 });
-      await run(k3sBinary, [
-        "ctr",
-        "--namespace",
-        "k8s.io",
-        "images",
-        "label",
-        image.reference,
-        "io.cri-containerd.pinned=pinned",
-      ]);
+    const ctr = (args: readonly string[]): Promise<unknown> =>
+      run(k3sBinary, ["ctr", "--namespace", "k8s.io", "images", ...args], { timeoutMs: 300_000 });
+    const [first] = images;
+    if (first) {
+      report(`importing ${images.map((image) => image.name).join(", ")}`);
+      const references = images.map((image) => image.reference);
+      await withArchive(first.layout, references, (archive) => ctr(["import", archive]));
     }
+    for (const { reference } of images) await ctr(["label", reference, "io.cri-containerd.pinned=pinned"]);
     return new Map(images.map((image) => [image.name, image.reference]));
   }
 

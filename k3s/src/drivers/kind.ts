@@ -5,6 +5,7 @@ import { stringify } from "yaml";
 import { cacheDirectory } from "../cache/cache-directory.ts";
 import { ensurePackages, missingPackages } from "../cache/packages.ts";
 import type { BuiltImage } from "../images/image-builder.ts";
+import { withArchive } from "../images/oci-layout.ts";
 import { defaultSharedCores, kubeletDropIn } from "../kubelet/drop-in.ts";
 import { hasCommand, run } from "../shell.ts";
 import { inNamespace } from "./kubeconfig.ts";
@@ -118,9 +119,11 @@ export class KindDriver implements Driver {
   }
 
   async load(images: readonly BuiltImage[], report: Report): Promise<ReadonlyMap<string, string>> {
-    for (const image of images) {
-      report(`loading ${image.name}`);
-      await kind(kindCommands.load(image.archive));
+    const [first] = images;
+    if (first) {
+      report(`loading ${images.map((image) => image.name).join(", ")}`);
+      const references = images.map((image) => image.reference);
+      await withArchive(first.layout, references, (archive) => kind(kindCommands.load(archive)));
     }
     return new Map(images.map((image) => [image.name, image.reference]));
   }

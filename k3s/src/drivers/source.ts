@@ -6,6 +6,7 @@ import { type BuiltBinary, ensureBinaries } from "../cache/binaries.ts";
 import { ensurePackages } from "../cache/packages.ts";
 import { ClusterError } from "../errors.ts";
 import type { BuiltImage } from "../images/image-builder.ts";
+import { withArchive } from "../images/oci-layout.ts";
 import { defaultSharedCores, kubeletDropIn } from "../kubelet/drop-in.ts";
 import { sourceProblems } from "../preflight/source-problems.ts";
 import { clusterObjects } from "../source/cluster-objects.ts";
@@ -122,14 +123,15 @@ export class SourceDriver implements Driver {
 
   async load(images: readonly BuiltImage[], report: Report): Promise<ReadonlyMap<string, string>> {
     const known = new Set((await this.#ctr(["images", "list", "--quiet"])).split("\n"));
-    for (const image of images) {
-      if (!known.has(image.reference)) {
-        report(`importing ${image.name}`);
-        await this.#ctr(["images", "import", image.archive]);
-      }
-      // Pinned images survive the kubelet's garbage collection; nothing here could be pulled again.
-      await this.#ctr(["images", "label", image.reference, "io.cri-containerd.pinned=pinned"]);
+    const missing = images.filter((image) => !known.has(image.reference));
+    const [first] = missing;
+    if (first) {
+      report(`importing ${missing.map((image) => image.name).join(", ")}`);
+      const references = missing.map((image) => image.reference);
+      await withArchive(first.layout, references, (archive) => this.#ctr(["images", "import", archive]));
     }
+    // Pinned images survive the kubelet's garbage collection; nothing here could be pulled again.
+    for (const { reference } of missing) await this.#ctr(["images", "label", reference, "io.cri-containerd.pinned=pinned"]);
     return new Map(images.map((image) => [image.name, image.reference]));
   }
 

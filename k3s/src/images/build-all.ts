@@ -6,6 +6,7 @@ import { findCommand, run } from "../shell.ts";
 import { versions } from "../versions.ts";
 import { bundleService } from "./bundle.ts";
 import { assembleContext, buildImage, type BuiltImage } from "./image-builder.ts";
+import { pruneLayout } from "./oci-layout.ts";
 import { missingEntries, repositoryRoot, type ServiceImage, serviceImages } from "./image-list.ts";
 
 type Report = (line: string) => void;
@@ -160,8 +161,13 @@ export async function buildImages(
   const base = await nodeBase(cache);
   for (const image of serviceImages()) {
     const missing = missingEntries(image);
-    if (missing.length > 0) report(`${image.name}: skipped, ${missing.join(", ")} does not exist`);
-    else await add(image.name, service(image, base, cache));
+    if (missing.length > 0)
+      throw new ClusterError("IMAGE_BUILD_FAILED", `${image.workspace}: ${missing.join(", ")} does not exist`);
+    await add(image.name, service(image, base, cache));
   }
+  pruneLayout(
+    base.layout,
+    [base, ...built.values()].map((image) => image.reference),
+  );
   return built;
 }

@@ -1,19 +1,9 @@
-import {
-  cpSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { cpSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { ClusterError } from "../errors.ts";
 import { run } from "../shell.ts";
+import { holdsImage } from "./oci-layout.ts";
 
 /** An image to build: a directory with everything the Dockerfile copies. */
 export interface ImageBuild {
@@ -30,12 +20,13 @@ export interface ImageBuild {
   readonly linked?: ReadonlyMap<string, string>;
 }
 
-/** An image that is in the cache as an OCI archive. */
+/** An image that is in the cache's OCI layout. */
 export interface BuiltImage {
   readonly name: string;
   /** What a pod asks for. `localhost/…`, so that a missing image is never looked for on the network. */
   readonly reference: string;
-  readonly archive: string;
+  /** Directory of the layout; all images of one cache share it. */
+  readonly layout: string;
 }
 
 /** Registry part of every locally built image. */
@@ -65,94 +56,68 @@ export function imageReference(name: string, tag: string): string {
 }
 
 interface Buildah {
-  readonly cache: string;
   readonly options: readonly string[];
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** buildah with storage and configuration of its own: it leaves nothing outside the cache. */
-function buildahIn(cache: string): Buildah {
+/**
+ * buildah with storage and configuration of its own: it leaves nothing outside the cache. The overlay driver is four times as
+ * fast as vfs, but not to be had inside a container.
+ */
+async function buildahIn(cache: string): Promise<Buildah> {
   const configuration = path.join(cache, "buildah.conf");
   writeFileSync(configuration, `[network]\nnetwork_config_dir = ${JSON.stringify(path.join(cache, "buildah-cni"))}\n`);
-  const options = [
-    "--root",
-    path.join(cache, "buildah"),
-    "--runroot",
-    path.join(cache, "buildah-run"),
-    "--storage-driver",
-    "vfs",
-  ];
-  return { cache, options, env: { BUILDAH_ISOLATION: "chroot", CONTAINERS_CONF: configuration } };
+  const env = { BUILDAH_ISOLATION: "chroot", CONTAINERS_CONF: configuration };
+  const options = (driver: string): string[] => {
+    const at = path.join(cache, `buildah-${driver}`);
+    return ["--root", at, "--runroot", `${at}-run`, "--storage-driver", driver];
+  };
+  const { code } = await run("buildah", [...options("overlay"), "images", "--quiet"], { env, accept: [0, 1, 125] });
+  return { options: options(code === 0 ? "overlay" : "vfs"), env };
 }
 
 const buildah = (tool: Buildah, args: readonly string[], accept?: readonly number[]): Promise<{ code: number }> =>
   run("buildah", [...tool.options, ...args], { env: tool.env, timeoutMs: 900_000, ...(accept ? { accept } : {}) });
 
-/** Removes archives of the same image with another hash: the cache keeps one of each. */
-function dropOlder(archives: string, name: string, keep: string): void {
-  for (const file of readdirSync(archives)) {
-    if (file.startsWith(`${name}@`) && file !== path.basename(keep)) rmSync(path.join(archives, file), { force: true });
-  }
-}
-
 async function ensureBase(tool: Buildah, base: BuiltImage): Promise<void> {
   const { code } = await buildah(tool, ["inspect", "--type", "image", base.reference], [0, 1, 125]);
-  if (code !== 0) await buildah(tool, ["pull", "--quiet", `oci-archive:${base.archive}:${base.reference}`]);
+  if (code !== 0) await buildah(tool, ["pull", "--quiet", `oci:${base.layout}:${base.reference}`]);
 }
 
-async function buildArchive(build: ImageBuild, reference: string, target: { tool: Buildah; archive: string }): Promise<void> {
-  const { tool, archive } = target;
+async function buildInto(layout: string, build: ImageBuild, target: { tool: Buildah; reference: string }): Promise<void> {
+  const { tool, reference } = target;
   if (build.base) await ensureBase(tool, build.base);
   for (const [inside, from] of build.linked ?? []) linkSync(from, path.join(build.context, inside));
   const args = Object.entries(build.args).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
   // A fixed timestamp: the same content has the same digest, whenever it is built.
-  await buildah(tool, [
-    "bud",
-    "--quiet",
-    "--pull-never",
-    "--timestamp",
-    "0",
-    "--format",
-    "oci",
-    "-f",
-    build.dockerfile,
-    "-t",
-    reference,
-    ...args,
-    build.context,
-  ]);
-  const partial = `${archive}.partial`;
-  rmSync(partial, { force: true });
-  await buildah(tool, ["push", "--quiet", "--disable-compression", reference, `oci-archive:${partial}:${reference}`]);
-  renameSync(partial, archive);
+  const options = ["--quiet", "--pull-never", "--timestamp", "0", "--format", "oci", "-f", build.dockerfile, "-t", reference];
+  await buildah(tool, ["bud", ...options, ...args, build.context]);
+  await buildah(tool, ["push", "--quiet", "--disable-compression", reference, `oci:${layout}:${reference}`]);
   for (const inside of build.linked?.keys() ?? []) rmSync(path.join(build.context, inside));
   // Only a base is needed again; the vfs driver keeps a full copy of every image.
   if (!build.keepInStorage) await buildah(tool, ["rmi", "--force", reference], [0, 1, 125]);
 }
 
 /**
- * Builds an image with buildah (isolation `chroot`, so no daemon and no user namespaces are needed) into an OCI archive in the
- * cache, unless one of the same content is there.
+ * Builds an image with buildah (isolation `chroot`, so no daemon and no user namespaces are needed) into the cache's layout,
+ * unless one of the same content is there.
  *
  * @throws ClusterError IMAGE_BUILD_FAILED with the end of buildah's output
  */
 export async function buildImage(build: ImageBuild, cache: string): Promise<BuiltImage & { cached: boolean }> {
-  const tag = contentHash(build);
-  const reference = imageReference(build.name, tag);
-  const archives = path.join(cache, "images");
-  mkdirSync(archives, { recursive: true });
-  const archive = path.join(archives, `${build.name}@${tag}.tar`);
-  const image = { name: build.name, reference, archive };
-  if (existsSync(archive)) return { ...image, cached: true };
+  const reference = imageReference(build.name, contentHash(build));
+  const layout = path.join(cache, "layout");
+  const image = { name: build.name, reference, layout };
+  if (holdsImage(layout, reference)) return { ...image, cached: true };
+  mkdirSync(layout, { recursive: true });
   try {
-    await buildArchive(build, reference, { tool: buildahIn(cache), archive });
+    await buildInto(layout, build, { tool: await buildahIn(cache), reference });
   } catch (cause) {
     throw new ClusterError("IMAGE_BUILD_FAILED", `image ${build.name}: ${(cause as Error).message}`, {
       context: { image: build.name },
       cause,
     });
   }
-  dropOlder(archives, build.name, archive);
   return { ...image, cached: false };
 }
 

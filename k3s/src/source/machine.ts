@@ -115,6 +115,9 @@ export async function ensureNodeAddress(): Promise<void> {
   if (!networkLinks().includes(network.nodeBridge)) await run("ip", ["link", "add", network.nodeBridge, "type", "bridge"]);
   await run("ip", ["addr", "replace", `${network.nodeIp}/32`, "dev", network.nodeBridge]);
   await run("ip", ["link", "set", network.nodeBridge, "up"]);
+  // Until kube-proxy has a Service's rules its address is an address like any other: without a route of its own such a connection would leave
+  // the machine, and whatever proxy answers out there would be taken for the Service for as long as it keeps the connection alive.
+  await run("ip", ["route", "replace", network.serviceCidr, "dev", network.nodeBridge]);
 }
 
 /** Name servers in a resolv.conf that a pod can reach: a loopback address would be the pod itself. */
