@@ -1,4 +1,6 @@
-import type { AddressInfo } from "node:net";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
@@ -81,6 +83,19 @@ describe("ServiceClient and API server", () => {
     await expect(absent.get("/sum", { schema: reply })).rejects.toMatchObject({ code: "UNREACHABLE" });
     await absent.close();
   });
+});
+
+test("an answer of something that is none of our services makes the next call dial afresh", async () => {
+  const connections = new Set<Socket>();
+  const stranger = createServer((_request, answer) => void answer.writeHead(404).end()).listen(0, "127.0.0.1");
+  stranger.on("connection", (socket) => connections.add(socket));
+  await once(stranger, "listening");
+  const lost = new ServiceClient({ baseUrl: `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`, clock: systemClock });
+  for (let call = 0; call < 2; call++)
+    await expect(lost.get("/sum", { schema: reply })).rejects.toMatchObject({ code: "UNREACHABLE" });
+  expect(connections.size).toBe(2);
+  await lost.close();
+  stranger.close();
 });
 
 describe("event streams", () => {

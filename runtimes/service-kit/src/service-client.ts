@@ -47,12 +47,12 @@ const longestReplyBytes = 32 * 1024 * 1024;
  */
 export class ServiceClient {
   readonly #options: ServiceClientOptions;
-  readonly #agent: Agent;
+  #agent: Agent;
   #token: { value: string; stamp: string; checkedMs: number } | undefined;
 
   constructor(options: ServiceClientOptions) {
     this.#options = options;
-    this.#agent = new Agent({ connections: 16, pipelining: 1, keepAliveTimeout: 10_000, connect: { timeout: 2_000 } });
+    this.#agent = newAgent();
   }
 
   get<Schema extends z.ZodType>(path: string, options: RequestOptions<Schema>): Promise<z.output<Schema>> {
@@ -79,7 +79,7 @@ export class ServiceClient {
     try {
       const headers = { accept: "text/event-stream", ...(options.lastEventId && { "last-event-id": options.lastEventId }) };
       const reply = await this.#send("GET", path, { query: options.query, signal, headers, timeoutMs: 0 });
-      if (reply.statusCode !== 200) throw statusError(path, reply.statusCode, await reply.body.text());
+      if (reply.statusCode !== 200) throw this.#statusError(path, reply.statusCode, await reply.body.text());
       for await (const event of parseEvents(reply.body)) {
         restart.again();
         if (event) yield event;
@@ -138,7 +138,7 @@ export class ServiceClient {
       if (length > longestReplyBytes)
         throw this.#error("INVALID_REPLY", path, `answered ${length} bytes, more than ${longestReplyBytes}`);
       const text = await reply.body.text();
-      if (reply.statusCode >= 300) throw statusError(path, reply.statusCode, text);
+      if (reply.statusCode >= 300) throw this.#statusError(path, reply.statusCode, text);
       return text;
     } catch (error) {
       if (error instanceof CodedError) throw error;
@@ -197,6 +197,26 @@ export class ServiceClient {
     }
   }
 
+  /**
+   * Our services always say `{code, message}`. Something else answered: a proxy between, or whoever has the address of a Service that was not
+   * there yet. It would go on answering on the connections it keeps alive, so that the next call dials afresh.
+   */
+  #statusError(path: string, status: number, text: string): CodedError<ServiceKitErrorCode> {
+    const body = errorBody(text);
+    if (body) {
+      const message = `${path} answered ${status} ${body.code}: ${body.message}`;
+      return new CodedError<ServiceKitErrorCode>("HTTP_STATUS", message, { context: { status, ...body } });
+    }
+    const old = this.#agent;
+    this.#agent = newAgent();
+    void old.close();
+    return this.#error(
+      "UNREACHABLE",
+      path,
+      `is answered by something that is none of our services (status ${status}): ${text.slice(0, 100)}`,
+    );
+  }
+
   #error(code: ServiceKitErrorCode, path: string, fault: string | Error): CodedError<ServiceKitErrorCode> {
     const url = new URL(path, this.#options.baseUrl).href;
     const message = typeof fault === "string" ? fault : `cannot be reached: ${fault.message}`;
@@ -219,20 +239,17 @@ function parseJson(path: string, text: string): unknown {
   }
 }
 
-function statusError(path: string, status: number, text: string): CodedError<ServiceKitErrorCode> {
-  const body = errorBody(text);
-  return new CodedError<ServiceKitErrorCode>("HTTP_STATUS", `${path} answered ${status} ${body.code}: ${body.message}`, {
-    context: { status, ...body },
-  });
+function newAgent(): Agent {
+  return new Agent({ connections: 16, pipelining: 1, keepAliveTimeout: 10_000, connect: { timeout: 2_000 } });
 }
 
-function errorBody(text: string): { code: string; message: string; details?: unknown } {
+function errorBody(text: string): { code: string; message: string; details?: unknown } | undefined {
   try {
     const body = JSON.parse(text) as { code?: unknown; message?: unknown; details?: unknown };
     if (typeof body.code === "string" && typeof body.message === "string")
       return { code: body.code, message: body.message, details: body.details };
   } catch {
-    // Not one of our services, or a proxy in between: its text is all there is.
+    // Not JSON, so none of ours.
   }
-  return { code: "UNKNOWN", message: text.slice(0, 200) };
+  return undefined;
 }
