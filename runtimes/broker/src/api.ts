@@ -29,6 +29,7 @@ export interface BrokerService {
   cancel(clientOrderId: string, legs: "entry" | "all"): Promise<BrokerOrder>;
   account(): Promise<BrokerAccount>;
   bars(query: BarsQuery): Promise<readonly WireBar[]>;
+  watch(market: string, timeframe: string): void;
 }
 
 export interface ApiOptions {
@@ -49,6 +50,9 @@ const barsQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(mostBars).default(500),
   until: z.coerce.number().int().nonnegative().optional(),
 });
+/** `<market>|<timeframe>`, separated by commas: the bars a reader of the stream wants to hear of besides the configured ones. */
+const streamQuery = z.looseObject({ bars: z.string().max(8_000).default("") });
+const series = /^([^|,]{1,100})\|([1-9]\d{0,3}[smhdw])$/;
 const orderPath = z.strictObject({ clientOrderId: z.string().min(1).max(64) });
 
 /** The broker's HTTP interface. Every route is risk's alone. */
@@ -72,14 +76,38 @@ export function createBrokerApi(options: ApiOptions): ReturnType<typeof createAp
     const bars = await service.bars({ market, timeframe, limit, ...(until === undefined ? {} : { untilMs: until }) });
     return { market, timeframe, bars };
   });
-  server.get("/v1/stream", (_request, reply) => hub.add(sendEvents(reply, { heartbeatMs, clock })));
+  server.get("/v1/stream", (request, reply) => {
+    for (const text of parseRequest(streamQuery, request.query).bars.split(",")) {
+      const [, market, timeframe] = series.exec(text) ?? [];
+      if (market !== undefined && timeframe !== undefined) service.watch(market, timeframe);
+    }
+    hub.add(sendEvents(reply, { heartbeatMs, clock }));
+  });
   return server;
 }
 
-/** For accounts of a kind this version does not trade on: everything is refused with one code. */
-export function refusingService(code: BrokerErrorCode, message: string): BrokerService {
+/** For accounts of a kind this version does not trade on: the account says so, everything else is refused. */
+export function refusingService(account: string, kind: "ccxt" | "solana", nowMs: () => number): BrokerService {
+  const verified = kind === "ccxt" ? "; ExchangeNotVerified: no exchange has passed the test for live trading yet" : "";
+  const message = `AccountKindNotSupportedYet: account ${account} is of kind ${kind}, this version trades on paper accounts only${verified}`;
   const refuse = async (): Promise<never> => {
-    throw new CodedError<BrokerErrorCode>(code, message);
+    throw new CodedError<BrokerErrorCode>("ACCOUNT_KIND_NOT_SUPPORTED_YET", message);
   };
-  return { submit: refuse, find: refuse, void: refuse, cancel: refuse, account: refuse, bars: refuse };
+  return {
+    submit: refuse,
+    find: refuse,
+    void: refuse,
+    cancel: refuse,
+    bars: refuse,
+    watch: () => undefined,
+    account: async () => ({
+      account,
+      kind,
+      epoch: 0,
+      marketTime: nowMs(),
+      feed: { state: "failed", message },
+      balances: [],
+      markets: [],
+    }),
+  };
 }

@@ -9,6 +9,7 @@ import type { BrokerErrorCode } from "./errors.ts";
 import type { FailPoints } from "./fail-points.ts";
 import type { BarsQuery, MarketFeed } from "./feeds/feed.ts";
 import type { Database } from "./journal/database.ts";
+import { BrokerMetrics } from "./metrics.ts";
 import { Journal } from "./journal/journal.ts";
 import { migrate } from "./journal/migrate.ts";
 import { ApprovalVerifier } from "./orders/approval-verifier.ts";
@@ -35,6 +36,7 @@ export interface BrokerOptions {
 }
 
 const sweepEveryMs = 1_000;
+const sweepsPerAudit = 30;
 const retryStartMs = 1_000;
 
 /**
@@ -49,7 +51,11 @@ export class Broker implements BrokerService {
   readonly #venue: Venue;
   readonly #desk: OrderDesk;
   readonly #recovery: Dependency;
+  readonly #volume: Dependency;
+  readonly #market: Dependency;
+  readonly #agreement: Dependency;
   #recovered = false;
+  #sweeps = 0;
   #stopSweeping: () => void = () => undefined;
   #stopping = false;
 
@@ -60,7 +66,11 @@ export class Broker implements BrokerService {
     this.#paper = parts.paper;
     this.#venue = options.line?.(parts.paper) ?? parts.paper;
     const { config, clock, feed, failPoints, log, hub } = options;
-    this.#recovery = new Dependency("journal-recovery", () => clock.nowMs(), "not begun");
+    const dependency = (name: string, message: string): Dependency => new Dependency(name, () => clock.nowMs(), message);
+    this.#recovery = dependency("journal-recovery", "not begun");
+    this.#volume = dependency("volume", "not written yet");
+    this.#market = dependency("feed", "not begun");
+    this.#agreement = dependency("venue-agreement", "not compared yet");
     this.#desk = new OrderDesk({
       account: config.account.name,
       hardCaps: config.hardCaps,
@@ -71,6 +81,7 @@ export class Broker implements BrokerService {
       lastPrice: (market) => feed.lastPrice(market),
       clock,
       failPoints,
+      metrics: new BrokerMetrics(options.metrics, { feedState: () => feed.state().state, listeners: () => hub.listeners }),
       log,
       publish: (change) => hub.change(change),
     });
@@ -142,6 +153,7 @@ export class Broker implements BrokerService {
     const imported = await this.#importSendLog();
     await this.#sendLog.prune();
     await this.#desk.sweep();
+    await this.#desk.audit();
     this.#recovered = true;
     this.#recovery.up(`writer epoch ${epoch}`);
     log.info({ epoch, imported }, "the account is taken over");
@@ -193,6 +205,18 @@ export class Broker implements BrokerService {
   /** Asks the venue about every order that something may still happen to. */
   async sweep(): Promise<void> {
     await this.#desk.sweep();
+    this.#sweeps += 1;
+    if (this.#sweeps % sweepsPerAudit === 0) await this.#desk.audit();
+  }
+
+  /** Announces bars of a market from now on; a market that cannot be had is left out. */
+  watch(market: string, timeframe: string): void {
+    try {
+      this.#options.feed.watch(market, timeframe);
+    } catch (error) {
+      if (!(error instanceof CodedError)) throw error;
+      this.#options.log.warn({ err: error, market, timeframe }, "these bars cannot be announced");
+    }
   }
 
   /** Runs the market until `signal` aborts. */
@@ -218,14 +242,22 @@ export class Broker implements BrokerService {
   /** Only what a restart can mend: a volume that took a write badly has to be read afresh. */
   live(): readonly Check[] {
     const ok = this.#paper.healthy && this.#sendLog.healthy;
-    return [{ name: "volume", ok, message: ok ? "takes writes" : "a write failed: the logs have to be read afresh", sinceMs: 0 }];
+    return [shown(this.#volume, ok, ok ? "takes writes" : "a write failed: the logs have to be read afresh")];
   }
 
+  /** Whether it can answer at all. A market that stands still belongs to the dependencies: risk has to reach the broker to hear of it, and to sell. */
   ready(): readonly Check[] {
-    const { database, feed } = this.#options;
-    const { state, message } = feed.state();
-    const running = state === "running" || state === "ended";
-    return [database.check(), this.#recovery.check(), ...this.live(), { name: "feed", ok: running, message, sinceMs: 0 }];
+    return [this.#recovery.check(), ...this.live()];
+  }
+
+  dependencies(): readonly Check[] {
+    const { state, message } = this.#options.feed.state();
+    const disagreement = this.#desk.discrepancies.message;
+    return [
+      this.#options.database.check(),
+      shown(this.#market, state === "running" || state === "ended", message),
+      shown(this.#agreement, disagreement === undefined, disagreement ?? "journal and venue agree"),
+    ];
   }
 
   async close(): Promise<void> {
@@ -277,4 +309,10 @@ export class Broker implements BrokerService {
     if (this.#recovered) return;
     throw new CodedError<BrokerErrorCode>("JOURNAL_UNAVAILABLE", "the broker has not taken the account over yet; retry");
   }
+}
+
+function shown(dependency: Dependency, ok: boolean, message: string): Check {
+  if (ok) dependency.up(message);
+  else dependency.down(message);
+  return dependency.check();
 }

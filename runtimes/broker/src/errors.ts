@@ -70,6 +70,7 @@ export const brokerStatus: Readonly<Partial<Record<BrokerErrorCode, number>>> = 
   DATASET_CHANGED: 503,
   EXCHANGE_UNKNOWN: 503,
   VENUE_UNREACHABLE: 503,
+  VENUE_INCONSISTENT: 409,
   TIMEFRAME_NOT_AVAILABLE: 422,
   TOO_MANY_BARS: 400,
 };

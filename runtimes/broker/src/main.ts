@@ -34,12 +34,7 @@ async function main(lifetime: Lifetime): Promise<void> {
   const paper = config.account.paper;
   const broker = paper ? await openBroker({ paper, hub, metrics, lifetime }) : undefined;
   const kind = config.account.ccxt ? "ccxt" : "solana";
-  const service: BrokerService =
-    broker ??
-    refusingService(
-      "ACCOUNT_KIND_NOT_SUPPORTED_YET",
-      `AccountKindNotSupportedYet: account ${config.account.name} is of kind ${kind}`,
-    );
+  const service: BrokerService = broker ?? refusingService(config.account.name, kind, () => systemClock.nowMs());
 
   const { audience, issuer, jwksFile, riskSubject } = config;
   const verifier = new TokenVerifier({ audience, issuer, jwksFile, clock: systemClock });
@@ -55,7 +50,8 @@ async function main(lifetime: Lifetime): Promise<void> {
     metrics,
     log,
     live: () => broker?.live() ?? [],
-    ready: () => broker?.ready() ?? [unsupported],
+    ready: () => broker?.ready() ?? [],
+    dependencies: () => broker?.dependencies() ?? [unsupported],
   });
   lifetime.onShutdown(() => health.close());
   await api.listen({ port: config.apiPort, host: "0.0.0.0" });

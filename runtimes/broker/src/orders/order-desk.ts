@@ -15,6 +15,8 @@ import type { Change, Journal } from "../journal/journal.ts";
 import { type CancelLegs, type StoredOrder, brokerOrderOf, isTracked } from "../journal/stored-order.ts";
 import type { SubmitReply, Venue, VenueOrder } from "../venues/venue.ts";
 import type { ApprovalVerifier } from "./approval-verifier.ts";
+import type { BrokerMetrics } from "../metrics.ts";
+import { Discrepancies } from "./discrepancies.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import { checkOrder, orderFromText } from "./order-checks.ts";
 
@@ -29,6 +31,7 @@ export interface OrderDeskOptions {
   lastPrice(market: string): Decimal | undefined;
   readonly clock: Clock;
   readonly failPoints: FailPoints;
+  readonly metrics: BrokerMetrics;
   readonly log: Logger;
   /** Told after the commit: a hint to listeners, Postgres is the truth. */
   publish(change: { order: BrokerOrder; fills: readonly WireFill[] }): void;
@@ -52,6 +55,7 @@ const parallelRefreshes = 4;
 export class OrderDesk {
   readonly #options: OrderDeskOptions;
   readonly #queue = new KeyedQueue();
+  readonly discrepancies = new Discrepancies();
 
   constructor(options: OrderDeskOptions) {
     this.#options = options;
@@ -62,17 +66,35 @@ export class OrderDesk {
    *
    * @throws CodedError when it is refused; then nothing was recorded or sent. JOURNAL_UNAVAILABLE and LOG_UNWRITABLE leave that open.
    */
-  submit(approval: Approval): Promise<BrokerOrder> {
+  async submit(approval: Approval): Promise<BrokerOrder> {
+    const { clock, metrics } = this.#options;
+    const startedMs = clock.nowMs();
+    const elapsed = (): number => (clock.nowMs() - startedMs) / 1_000;
+    try {
+      const { order, sent } = await this.#submitOnce(approval);
+      if (sent) metrics.submitted(order.state, elapsed());
+      return order;
+    } catch (error) {
+      metrics.submitted("Refused", elapsed());
+      throw error;
+    }
+  }
+
+  #submitOnce(approval: Approval): Promise<{ order: BrokerOrder; sent: boolean }> {
     const order = orderFromText(approval.order);
+    const known = (stored: StoredOrder): { order: BrokerOrder; sent: boolean } => ({
+      order: brokerOrderOf(requireSameBytes(stored, approval.order)),
+      sent: false,
+    });
     return this.#queue.run(order.clientOrderId, async () => {
-      const known = await this.#options.journal.order(order.clientOrderId);
-      if (known) return brokerOrderOf(requireSameBytes(known, approval.order));
+      const existing = await this.#options.journal.order(order.clientOrderId);
+      if (existing) return known(existing);
       await this.#options.verifier.verify(approval);
       const { order: stored, created } = await this.#recordAboutToSend(approval, order);
-      if (!created) return brokerOrderOf(requireSameBytes(stored, approval.order));
+      if (!created) return known(stored);
       const sent = await this.#send(stored, approval);
       this.#options.failPoints.pass("before-reply");
-      return brokerOrderOf(sent);
+      return { order: brokerOrderOf(sent), sent: true };
     });
   }
 
@@ -128,18 +150,34 @@ export class OrderDesk {
 
   /** Asks the venue about every order that something may still happen to. Runs at start, and then again and again: answers and hints get lost. */
   async sweep(): Promise<void> {
-    const tracked = await this.#options.journal.trackedOrders();
+    const { journal, metrics } = this.#options;
+    const tracked = await journal.trackedOrders();
+    const unknown = tracked.filter(({ state }) => state === "Unknown" || state === "AboutToSend").length;
     const differing: string[] = [];
     for (const stored of tracked) {
       if (!this.#queue.busy(stored.order.clientOrderId) && (await this.#differs(stored)))
         differing.push(stored.order.clientOrderId);
     }
     await this.refresh(differing);
+    metrics.swept({ tracked: tracked.length, unknown, discrepancies: this.discrepancies.size });
+  }
+
+  /** Looks for orders at the venue that nobody here has sent: they are held for a person, not touched. */
+  async audit(): Promise<void> {
+    const { journal, venue, log } = this.#options;
+    const ids = (await venue.openOrders()).map((order) => order.clientOrderId);
+    const foreign = await journal.missing(ids);
+    for (const id of ids) {
+      if (!foreign.has(id)) continue;
+      log.error({ clientOrderId: id }, "the venue holds an order that this broker has not sent");
+      this.discrepancies.note(id, "the venue holds it and this broker has not sent it");
+    }
   }
 
   async #recordAboutToSend(approval: Approval, order: FinalOrder): Promise<{ order: StoredOrder; created: boolean }> {
     const { account, hardCaps, journal, venue, verifier, clock, failPoints } = this.#options;
     const rules = venue.rules(order.market);
+    if (order.side === "buy") this.discrepancies.requireNone();
     const notional = checkOrder(order, { account, rules, hardCaps, lastPrice: this.#options.lastPrice(order.market) });
     failPoints.pass("before-about-to-send");
     verifier.requireUnexpired(approval);
@@ -212,8 +250,10 @@ export class OrderDesk {
       await this.#queue.run(clientOrderId, async () => {
         const stored = await journal.order(clientOrderId);
         if (stored && isTracked(stored)) await this.#refreshed(stored);
+        this.discrepancies.settled(clientOrderId);
       });
     } catch (error) {
+      if (hasCode(error, "VENUE_INCONSISTENT")) this.discrepancies.note(clientOrderId, error.message);
       log.warn({ err: error, clientOrderId }, "an order could not be brought up to date; it will be asked about again");
     }
   }
@@ -295,6 +335,7 @@ export class OrderDesk {
   }
 
   #publish(change: Change): void {
+    this.#options.metrics.filled(change.fills);
     this.#options.publish({ order: brokerOrderOf(change.order), fills: change.fills });
   }
 }

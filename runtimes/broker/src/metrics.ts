@@ -1,0 +1,51 @@
+import type { Metrics } from "@bellwether/service-kit";
+import type { BrokerOrder, WireFill } from "@bellwether/trading";
+
+/** What a broker counts. Names are part of the interface for dashboards; see docs/broker.md. */
+export class BrokerMetrics {
+  readonly #submissions;
+  readonly #submitSeconds;
+  readonly #fills;
+  readonly #tracked;
+  readonly #unknown;
+  readonly #discrepancies;
+
+  constructor(metrics: Metrics, sampled: { feedState(): string; listeners(): number }) {
+    this.#submissions = metrics.counter("bellwether_broker_submissions_total", {
+      help: "Approvals taken to the venue, by what came of them at first (Unknown is settled later), and refused ones.",
+      labels: ["outcome"],
+    });
+    this.#submitSeconds = metrics.histogram("bellwether_broker_submit_seconds", {
+      help: "From the approval's arrival to the answer: two synced records and the venue in between.",
+    });
+    this.#fills = metrics.counter("bellwether_broker_fills_total", { help: "Executions recorded, by leg.", labels: ["leg"] });
+    this.#tracked = metrics.gauge("bellwether_broker_tracked_orders", {
+      help: "Orders that something may still happen to at the venue.",
+    });
+    this.#unknown = metrics.gauge("bellwether_broker_unknown_orders", {
+      help: "Orders whose outcome at the venue is not known.",
+    });
+    this.#discrepancies = metrics.gauge("bellwether_broker_discrepancies", {
+      help: "Orders on which journal and venue disagree: nothing new is bought until a person has looked.",
+    });
+    const state = metrics.gauge("bellwether_broker_feed_running", { help: "1 while bars come, or have come to their end." });
+    const listeners = metrics.gauge("bellwether_broker_stream_listeners", { help: "Open event streams." });
+    Object.assign(state, { collect: () => state.set(["running", "ended"].includes(sampled.feedState()) ? 1 : 0) });
+    Object.assign(listeners, { collect: () => listeners.set(sampled.listeners()) });
+  }
+
+  submitted(outcome: BrokerOrder["state"] | "Refused", seconds: number): void {
+    this.#submissions.inc({ outcome });
+    this.#submitSeconds.observe(seconds);
+  }
+
+  filled(fills: readonly WireFill[]): void {
+    for (const { leg } of fills) this.#fills.inc({ leg });
+  }
+
+  swept(counts: { tracked: number; unknown: number; discrepancies: number }): void {
+    this.#tracked.set(counts.tracked);
+    this.#unknown.set(counts.unknown);
+    this.#discrepancies.set(counts.discrepancies);
+  }
+}

@@ -1,0 +1,38 @@
+import { CodedError } from "@bellwether/service-kit";
+import type { BrokerErrorCode } from "../errors.ts";
+
+/** Most that are told one by one. */
+const remembered = 1_000;
+
+/**
+ * Orders on which journal and venue disagree, as far as they were seen: an order the venue has taken back or forgotten, one it holds that nobody
+ * here has sent. None is resolved by guessing; while there is one, nothing that adds exposure is sent.
+ */
+export class Discrepancies {
+  readonly #byOrder = new Map<string, string>();
+
+  note(clientOrderId: string, message: string): void {
+    if (this.#byOrder.size < remembered) this.#byOrder.set(clientOrderId, message);
+  }
+
+  settled(clientOrderId: string): void {
+    this.#byOrder.delete(clientOrderId);
+  }
+
+  get size(): number {
+    return this.#byOrder.size;
+  }
+
+  /** The first of them, in words; undefined when journal and venue agree. */
+  get message(): string | undefined {
+    const [first] = this.#byOrder;
+    return first && `order ${first[0]}: ${first[1]}${this.#byOrder.size > 1 ? ` (and ${this.#byOrder.size - 1} more)` : ""}`;
+  }
+
+  /** @throws CodedError VENUE_INCONSISTENT */
+  requireNone(): void {
+    const { message } = this;
+    if (message !== undefined)
+      throw new CodedError<BrokerErrorCode>("VENUE_INCONSISTENT", `journal and venue disagree: ${message}`);
+  }
+}
