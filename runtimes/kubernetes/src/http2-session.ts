@@ -33,6 +33,8 @@ export interface SessionOptions {
 /** Flow-control windows: a LIST page or a burst of events should not wait for window updates. */
 const streamWindowBytes = 1024 * 1024;
 const connectionWindowBytes = 4 * 1024 * 1024;
+/** Node's default of 10 would refuse new streams while a page of large objects comes in. */
+const maxSessionMemoryMb = 64;
 
 export class Http2Session {
   readonly #session: ClientHttp2Session;
@@ -130,6 +132,7 @@ export function dial(options: SessionOptions): Promise<Http2Session> {
   const { server, tls, clock, connectTimeoutMs } = options;
   return new Promise((resolve, reject) => {
     const session = connect(server, {
+      maxSessionMemory: maxSessionMemoryMb,
       settings: { initialWindowSize: streamWindowBytes, enablePush: false },
       createConnection: () => socketTo(server, tls),
     });

@@ -8,12 +8,10 @@ import process from "node:process";
 import {
   CachedClient,
   Controller,
-  type KubernetesObject,
   Informer,
   type Outcome,
   connectTo,
   controllerReference,
-  defineResource,
   done,
   ensureChild,
   keepYoungGenerationSmall,
@@ -24,30 +22,7 @@ import {
 import { createLogger } from "@bellwether/service-kit/logger";
 import { systemClock as clock } from "@bellwether/service-kit/clock";
 import { systemRandom as random } from "@bellwether/service-kit/random";
-
-interface Probe extends KubernetesObject {
-  readonly spec?: { readonly value?: string };
-  readonly status?: { readonly observedGeneration?: number; readonly configMap?: string };
-}
-
-interface ConfigMap extends KubernetesObject {
-  readonly data?: Readonly<Record<string, string>>;
-}
-
-const probes = defineResource<Probe>({
-  group: "bench.example.com",
-  version: "v1",
-  plural: "probes",
-  kind: "Probe",
-  namespaced: true,
-});
-const configMaps = defineResource<ConfigMap>({
-  group: "",
-  version: "v1",
-  plural: "configmaps",
-  kind: "ConfigMap",
-  namespaced: true,
-});
+import { type ConfigMap, type Probe, configMaps, probes } from "./probes.ts";
 
 keepYoungGenerationSmall();
 const log = createLogger({ name: "probe-operator", level: process.env["LOG_LEVEL"] ?? "warn" });
