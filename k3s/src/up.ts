@@ -124,7 +124,7 @@ function platformSteps(driver: Driver, options: UpOptions, progress: Progress): 
       title: "Installing the chart",
       run: (report) => installChart(toolsOf(progress), { images: progress.references, traits: driver.traits }, report),
     },
-    { title: "Waiting for the platform", run: (report) => waitForPlatform(toolsOf(progress), report) },
+    { title: "Waiting for the platform", run: (report) => waitForPlatform(toolsOf(progress), progress.references, report) },
   ];
   const samples: Step[] = [
     { title: "Applying the quickstart", run: () => applyQuickstart(toolsOf(progress)) },

@@ -7,7 +7,7 @@ import { repositoryRoot } from "../images/image-list.ts";
 import { run } from "../shell.ts";
 import { chartValues, type ValuesInput } from "./chart-values.ts";
 import { type ClusterTools, kubectl, waitFor } from "./kubectl.ts";
-import { type Pod, podFault, type Strategy, strategyFault, type Workload, workloadFault } from "./readiness.ts";
+import { imageFault, type Pod, podFault, type Strategy, strategyFault, type Workload, workloadFault } from "./readiness.ts";
 
 /** Namespace of the platform and of the demo objects. */
 export const namespace = "bellwether";
@@ -59,12 +59,17 @@ async function listed<Item>(tools: ClusterTools, what: string, at: string): Prom
 }
 
 /** The first workload that has not rolled out, explained by its pod where one says why. */
-async function firstFault(tools: ClusterTools): Promise<string | undefined> {
+async function firstFault(tools: ClusterTools, images: ReadonlyMap<string, string>): Promise<string | undefined> {
   for (const at of [namespace, nodeNamespace]) {
     const workloads = await listed<Workload>(tools, "deployments,statefulsets,daemonsets", at);
     const fault = workloads.map(workloadFault).find((found) => found !== undefined);
-    if (!fault) continue;
-    const podFaults = (await listed<Pod>(tools, "pods", at)).map(podFault).filter((found) => found !== undefined);
+    const pods = await listed<Pod>(tools, "pods", at);
+    if (!fault) {
+      const outdated = pods.map((pod) => imageFault(pod, images)).find((found) => found !== undefined);
+      if (outdated) return outdated;
+      continue;
+    }
+    const podFaults = pods.map(podFault).filter((found) => found !== undefined);
     return [fault, ...podFaults.slice(0, 2)].join("; ");
   }
   return undefined;
@@ -90,11 +95,11 @@ async function orWithLastWords(tools: ClusterTools, wait: Promise<void>): Promis
   }
 }
 
-/** Waits until every workload of the platform is ready. @throws ClusterError NOT_READY naming the first that is not, and why */
-export function waitForPlatform(tools: ClusterTools, report: Report): Promise<void> {
+/** Waits until every workload of the platform is ready and runs the given images. @throws ClusterError NOT_READY naming the first that is not, and why */
+export function waitForPlatform(tools: ClusterTools, images: ReadonlyMap<string, string>, report: Report): Promise<void> {
   return orWithLastWords(
     tools,
-    waitFor(() => firstFault(tools), 180_000, report),
+    waitFor(() => firstFault(tools, images), 180_000, report),
   );
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { podFault, strategyFault, workloadFault } from "./readiness.ts";
+import { imageFault, podFault, strategyFault, workloadFault } from "./readiness.ts";
 
 const metadata = { name: "x", namespace: "bellwether" };
 const ready = [{ type: "Ready", status: "True" }];
@@ -29,6 +29,16 @@ describe("a pod", () => {
   });
 });
 
+test.each([
+  { when: "an older build", image: "localhost/bellwether/risk:old", phase: "Running", says: "pod x: still of an older image" },
+  { when: "the current build", image: "localhost/bellwether/risk:new", phase: "Running", says: undefined },
+  { when: "somebody else's image", image: "docker.example.com/redis:7", phase: "Running", says: undefined },
+  { when: "an older build, but has ended", image: "localhost/bellwether/risk:old", phase: "Succeeded", says: undefined },
+])("a pod of $when: $says", ({ image, phase, says }) => {
+  const current = new Map([["risk", "localhost/bellwether/risk:new"]]);
+  expect(imageFault({ metadata, spec: { containers: [{ image }] }, status: { phase } }, current)).toBe(says);
+});
+
 describe("a workload", () => {
   const meta = { name: "w", generation: 2 };
   test.each([
@@ -40,7 +50,7 @@ describe("a workload", () => {
     {
       when: "the old one is still ready",
       workload: { kind: "Deployment", status: { observedGeneration: 2, readyReplicas: 1 } },
-      says: "Deployment w: 1 of 1 ready",
+      says: "Deployment w: rolling out",
     },
     {
       when: "unseen",
@@ -59,6 +69,11 @@ describe("a workload", () => {
       when: "on no node",
       workload: { kind: "DaemonSet", status: { observedGeneration: 2, desiredNumberScheduled: 0 } },
       says: "DaemonSet w: no node for it yet",
+    },
+    {
+      when: "the new pod is there and the old one ready",
+      workload: { kind: "Deployment", status: { observedGeneration: 2, replicas: 2, readyReplicas: 1, updatedReplicas: 1 } },
+      says: "Deployment w: rolling out",
     },
   ])("$says when $when", ({ workload, says }) => {
     expect(workloadFault({ metadata: meta, spec: { replicas: 1 }, ...workload })).toBe(says);

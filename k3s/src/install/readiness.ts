@@ -7,6 +7,7 @@ interface Condition {
 
 export interface Pod {
   readonly metadata: { readonly name: string; readonly namespace: string; readonly deletionTimestamp?: string };
+  readonly spec?: { readonly containers?: readonly { readonly image?: string }[] };
   readonly status?: {
     readonly phase?: string;
     readonly conditions?: readonly Condition[];
@@ -29,6 +30,17 @@ export function podFault(pod: Pod): string | undefined {
     unscheduled?.message ??
     (pod.status?.phase === "Running" ? "not ready yet" : (pod.status?.phase ?? "Pending"));
   return `pod ${pod.metadata.name}: ${why}`;
+}
+
+/** Says when a pod runs an older build of one of our images: the operator has not brought its children up to date yet. */
+export function imageFault(pod: Pod, current: ReadonlyMap<string, string>): string | undefined {
+  const ended = pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed" || pod.metadata.deletionTimestamp;
+  if (ended) return undefined;
+  const repository = (reference: string): string => reference.slice(0, reference.lastIndexOf(":") + 1);
+  const outdated = (pod.spec?.containers ?? []).some(({ image = "" }) =>
+    [...current.values()].some((reference) => repository(reference) === repository(image) && reference !== image),
+  );
+  return outdated ? `pod ${pod.metadata.name}: still of an older image` : undefined;
 }
 
 export interface Strategy {
@@ -54,6 +66,7 @@ export interface Workload {
   readonly spec: { readonly replicas?: number };
   readonly status?: {
     readonly observedGeneration?: number;
+    readonly replicas?: number;
     readonly readyReplicas?: number;
     readonly updatedReplicas?: number;
     readonly desiredNumberScheduled?: number;
@@ -71,5 +84,8 @@ export function workloadFault({ kind, metadata, spec, status }: Workload): strin
   const ready = (isDaemonSet ? status?.numberReady : status?.readyReplicas) ?? 0;
   const updated = (isDaemonSet ? status?.updatedNumberScheduled : status?.updatedReplicas) ?? 0;
   if (isDaemonSet && wanted === 0) return `${kind} ${metadata.name}: no node for it yet`;
-  return ready >= wanted && updated >= wanted ? undefined : `${kind} ${metadata.name}: ${ready} of ${wanted} ready`;
+  // Of a Deployment in the middle of a rollout, the old pod is the ready one and the new one the updated one.
+  const outdated = isDaemonSet ? 0 : Math.max(0, (status?.replicas ?? 0) - updated);
+  if (updated < wanted || outdated > 0) return `${kind} ${metadata.name}: rolling out`;
+  return ready >= wanted ? undefined : `${kind} ${metadata.name}: ${ready} of ${wanted} ready`;
 }
