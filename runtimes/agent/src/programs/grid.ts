@@ -23,16 +23,16 @@ export default defineStrategy({
       : [`parameter levels is ${levels}: with stepRatio ${stepRatio} the lowest rung would lie below 0`],
 
   onBar(context) {
-    const { stepRatio } = context.parameters;
-    const close = context.closes.at(0);
     const anchor = Number(context.state["anchor"] ?? 0);
-    const resting = context.orders();
-    const flat = Number(context.position.quantity) === 0;
+    // What is held waits for its take profits; the ladder stays as it is.
+    if (anchor !== 0 && Number(context.position.quantity) > 0) return;
 
-    if (anchor === 0 || (flat && (resting.length === 0 || close > anchor * (1 + Number(stepRatio))))) {
-      for (const order of resting) context.cancel(order.id);
-      layOut(context, close);
-    }
+    const close = context.closes.at(0);
+    const resting = context.orders();
+    const hasRisen = close > anchor * (1 + Number(context.parameters.stepRatio));
+    if (anchor !== 0 && resting.length > 0 && !hasRisen) return;
+    for (const order of resting) context.cancel(order.id);
+    layOut(context, close);
   },
 
   onFill(context, fill) {
