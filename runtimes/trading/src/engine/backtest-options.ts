@@ -61,7 +61,7 @@ export interface PreparedBacktest {
   readonly venueBegin: number;
   readonly venueEnds: Int32Array | undefined;
   readonly balances: readonly { readonly asset: string; readonly amount: Decimal }[];
-  /** First line of the decision log: everything the run depends on but the program. */
+  /** First line of the decision log: everything the run depends on but the program's text. */
   readonly header: string;
 }
 
@@ -88,6 +88,7 @@ export function prepareBacktest(options: BacktestOptions): PreparedBacktest {
     slippageRatio: formatDecimal(costs.slippageRatio),
     limits: describeLimits(limits),
     balances: balances.map(({ asset, amount }) => ({ asset, amount: formatDecimal(amount) })),
+    parameters: options.parameters,
     seed: options.seed,
     warmupBars: options.warmupBars ?? 0,
     trading: (options.trading ?? TRADING_ACTIVE).state,
