@@ -303,7 +303,8 @@ export class RiskService {
     const strategies = this.#registry.all();
     const uids = (list: readonly Strategy[]): Set<string> => new Set(list.map(({ uid }) => uid));
     return {
-      halted: this.trading().state === "Halted",
+      // A policy that has not been read yet allows nothing new, but is no order to take working orders back: every restart would.
+      halted: this.#journalHalt !== undefined || (this.#policy !== undefined && this.trading().state === "Halted"),
       suspended: uids(strategies.filter(({ suspended }) => suspended)),
       deleted: uids(strategies.filter(({ deletion }) => deletion !== undefined)),
     };

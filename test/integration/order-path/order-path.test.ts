@@ -1,40 +1,10 @@
 import { readFileSync } from "node:fs";
-import { hasCode } from "@bellwether/service-kit";
-import type { AgentSnapshot, DecisionRequest } from "@bellwether/trading";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buy, codeOf, decisionOf } from "./decisions.ts";
 import { type TestPostgres, postgresMissing, rowsOf, startPostgres } from "./postgres.ts";
-import { Stack, eventually, market } from "./stack.ts";
+import { Stack, eventually } from "./stack.ts";
 
 const missing = postgresMissing();
-
-type Change = Partial<Pick<DecisionRequest, "intents" | "cancels" | "replaces" | "state">>;
-
-/** A decision of now, as an agent would make it from its snapshot. */
-function decisionOf(snapshot: AgentSnapshot, change: Change = {}): DecisionRequest {
-  const { uid, run, marketSet, marketTime, lastDecisionTime = 0 } = snapshot;
-  const decisionTime = Math.max(marketTime, lastDecisionTime + 1);
-  return { strategyUid: uid, run, marketSet, decisionTime, state: "{}", intents: [], cancels: [], replaces: [], ...change };
-}
-
-function buy(
-  snapshot: AgentSnapshot,
-  change: Partial<DecisionRequest["intents"][number]> = {},
-): DecisionRequest["intents"][number] {
-  const price = snapshot.account.positions[0]?.markPrice ?? "37000";
-  return {
-    ordinal: 0,
-    market,
-    side: "buy",
-    size: { equityRatio: "0.1" },
-    signalPrice: price,
-    validUntil: Number.MAX_SAFE_INTEGER,
-    ...change,
-  };
-}
-
-function codeOf(error: unknown): unknown {
-  return hasCode(error, "HTTP_STATUS") ? error.context["code"] : error;
-}
 
 /** The queries of docs/journal.md, by the name in their first line. */
 function documentedQuery(name: string): string {
@@ -51,14 +21,7 @@ describe.skipIf(missing !== undefined)(`the order path, real processes on a real
   beforeAll(async () => {
     postgres = await startPostgres();
     stack = await Stack.start({ postgres });
-    await eventually(
-      () => stack.register("alpha", { shareRatio: "0.5" }),
-      ({ admitted }) => admitted,
-    );
-    await eventually(
-      () => stack.snapshot("alpha"),
-      ({ trading, marketTime }) => trading.allowed && marketTime > 0,
-    );
+    await stack.admit("alpha", { shareRatio: "0.5" });
   });
   afterAll(async () => {
     await stack.stop();

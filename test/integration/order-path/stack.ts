@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { renderBrokerConfig } from "@bellwether/broker/config";
@@ -96,6 +96,20 @@ export class Stack {
     return child;
   }
 
+  /** Resolves once a freshly launched process has everything it needs, the other one included. */
+  async up(name: "risk" | "broker"): Promise<void> {
+    await eventually(
+      () => this.health(name),
+      ({ ok }) => ok,
+      30_000,
+    );
+    await eventually(
+      () => this.health("risk"),
+      ({ ok }) => ok,
+      30_000,
+    );
+  }
+
   async kill(name: "risk" | "broker"): Promise<void> {
     const child = this.#processes.get(name);
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -107,8 +121,13 @@ export class Stack {
   /** Resolves when the process has ended by itself. */
   async ended(name: "risk" | "broker"): Promise<void> {
     const child = this.#processes.get(name);
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    await new Promise((resolve) => child.once("exit", resolve));
+    const gone = (): boolean => !child || child.exitCode !== null || child.signalCode !== null;
+    await eventually(
+      async () => gone(),
+      (ended) => ended,
+    ).catch((error: unknown) => {
+      throw new Error(`${name} still lives:\n${this.logs()}`, { cause: error });
+    });
   }
 
   /** Replaces the RiskPolicy, as kubectl apply would. */
@@ -167,6 +186,24 @@ export class Stack {
     return this.operator.put(`/v1/strategies/${uid}`, { schema: registrationReply, body });
   }
 
+  /** Registers until the strategy is admitted and may trade. */
+  async admit(uid: string, change: { shareRatio?: string } = {}): Promise<AgentSnapshot> {
+    try {
+      await eventually(
+        () => this.register(uid, change),
+        ({ admitted }) => admitted,
+        30_000,
+      );
+      return await eventually(
+        () => this.snapshot(uid),
+        ({ trading, marketTime }) => trading.allowed && marketTime > 0,
+        30_000,
+      );
+    } catch (error) {
+      throw new Error(`${uid} was not admitted:\n${this.logs()}`, { cause: error });
+    }
+  }
+
   remove(uid: string, onDelete: "Keep" | "Flatten"): Promise<RegistrationReply> {
     return this.operator.delete(`/v1/strategies/${uid}`, { schema: registrationReply, query: { onDelete } });
   }
@@ -191,9 +228,25 @@ export class Stack {
     return (await response.json()) as { ok: boolean };
   }
 
+  /** What the venue's own volume says, from its newest snapshot: call it right after the broker has started. */
+  venueOnDisk(): { placements: number; clientOrderIds: readonly string[] } {
+    const directory = join(this.directory, "broker-data", "paper-venue");
+    const newest = readdirSync(directory)
+      .filter((name) => name.startsWith("snapshot-") && name.endsWith(".json"))
+      .sort()
+      .at(-1);
+    const snapshot = JSON.parse(readFileSync(join(directory, newest ?? ""), "utf8")) as {
+      venue: string;
+      history: { order: { clientOrderId: string } }[];
+    };
+    const venue = JSON.parse(snapshot.venue) as { state: { orderSequence: number } };
+    return { placements: venue.state.orderSequence, clientOrderIds: snapshot.history.map((entry) => entry.order.clientOrderId) };
+  }
+
+  /** The ends of both logs, for the message of a failed test. */
   logs(): string {
     return ["risk", "broker"]
-      .map((name) => `== ${name}\n${readFileSync(join(this.directory, `${name}.log`), "utf8")}`)
+      .map((name) => `== ${name}\n${readFileSync(join(this.directory, `${name}.log`), "utf8").slice(-4_000)}`)
       .join("\n");
   }
 

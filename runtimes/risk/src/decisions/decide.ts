@@ -54,11 +54,14 @@ export interface Decided {
  *
  * A decision that is stored already is answered from the journal, whatever the world looks like now.
  *
- * @throws CodedError ALREADY_DECIDED, RUN_MISMATCH, NOT_REGISTERED, NOT_ADMITTED, JOURNAL_UNAVAILABLE, EPOCH_LOST
+ * @throws CodedError ALREADY_DECIDED, RUN_MISMATCH, NOT_REGISTERED, NOT_ADMITTED, VENUE_UNREACHABLE, JOURNAL_UNAVAILABLE, EPOCH_LOST
  */
 export async function decide(request: DecisionRequest, context: DecideContext): Promise<Decided> {
   const { account } = context;
   const digest = digestOf(request);
+  // Until the broker has answered once nothing is known of its markets: a denial now would spend the bar on a start-up.
+  if (!account.venueState)
+    throw new CodedError<RiskErrorCode>("VENUE_UNREACHABLE", `the broker of account ${account.name} has not answered yet`);
   if (request.replaces.length > 0) await cancelReplaced(request, context);
   return account.exclusive(async (book) => {
     const committed = await account.write(async (transaction) => {

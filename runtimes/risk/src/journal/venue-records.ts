@@ -20,10 +20,13 @@ export interface VenueChanges {
 
 const pageRows = 2_000;
 
-/** False until the account's broker has made its tables. */
+/** False until the account's broker has made its tables and let us read them. (to_regclass would throw while the schema is still closed to us.) */
 export async function venueRecordsExist(transaction: Transaction): Promise<boolean> {
-  const [row] = await transaction.query<{ exists: boolean }>("select to_regclass('broker.fills') is not null as exists");
-  return row?.exists === true;
+  const rows = await transaction.query(
+    `select 1 from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = 'broker' and c.relname = 'fills' and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')`,
+  );
+  return rows.length === 1;
 }
 
 interface OrderRow {
