@@ -1,8 +1,8 @@
-import { ClusterError } from "./errors.ts";
+import { ClusterError, clusterErrors } from "./errors.ts";
 
 /** An error as a person should see it: the sentence for what was foreseen, the stack for what was not. */
 export function explain(error: unknown): string {
-  if (error instanceof ClusterError) return `[ERROR] ${error.code}: ${error.message}`;
+  if (error instanceof ClusterError) return `[ERROR] ${error.message}\n        (${error.code}: ${clusterErrors[error.code]})`;
   return `[ERROR] unexpected: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
 }
 

@@ -2,7 +2,7 @@ import { ClusterError } from "../errors.ts";
 import { findCommand, hasCommand, run } from "../shell.ts";
 
 /** A Debian package and a command (or file) that shows it is installed, whoever installed it. */
-export interface PackageNeed {
+interface PackageNeed {
   readonly package: string;
   readonly command: string;
 }

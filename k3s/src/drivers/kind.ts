@@ -11,7 +11,7 @@ import { hasCommand, run } from "../shell.ts";
 import { inNamespace } from "./kubeconfig.ts";
 import type { Driver, Problem, Report } from "./driver.ts";
 
-export const kindClusterName = "bellwether";
+const kindClusterName = "bellwether";
 const dropInDirectory = "/etc/bellwether/kubelet.conf.d";
 
 /** kind's cluster configuration: one node, the drop-in's directory mounted and named to the kubelet through kubeadm. */

@@ -30,7 +30,7 @@ export interface BuiltImage {
 }
 
 /** Registry part of every locally built image. */
-export const localRegistry = "localhost";
+const localRegistry = "localhost";
 
 function filesBelow(directory: string, prefix = ""): string[] {
   return readdirSync(path.join(directory, prefix), { withFileTypes: true })

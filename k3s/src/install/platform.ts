@@ -10,7 +10,7 @@ import { type ClusterTools, kubectl, waitFor } from "./kubectl.ts";
 import { imageFault, type Pod, podFault, type Strategy, strategyFault, type Workload, workloadFault } from "./readiness.ts";
 
 /** Namespace of the platform and of the demo objects. */
-export const namespace = "bellwether";
+const namespace = "bellwether";
 const nodeNamespace = "bellwether-node";
 const quickstartStrategy = "quickstart-momentum";
 const chart = path.join(repositoryRoot, "charts/bellwether");

@@ -8,7 +8,7 @@ export interface CoreSplit {
 }
 
 /** Requests of all small pods together may reach this much (CPU millis): what stays allocatable of the last shared core. */
-export const smallPodsMilliCpu = 900;
+const smallPodsMilliCpu = 900;
 
 /** Shared cores by default: one on a small machine, two from eight cores on (design §3). */
 export function defaultSharedCores(totalCores: number): number {

@@ -5,7 +5,7 @@ const dnsLabels = { "k8s-app": "kube-dns", "app.kubernetes.io/name": "coredns" }
 const dnsMeta = { name: "coredns", namespace: "kube-system", labels: dnsLabels };
 
 /** CPU request of CoreDNS; it is one line in the chart's table of small pods. */
-export const dnsRequests = { cpu: "20m", memory: "32Mi" } as const;
+const dnsRequests = { cpu: "20m", memory: "32Mi" } as const;
 
 /** A Corefile for the cluster's names; other names go to the machine's servers where a pod can reach any. */
 export function corefile(forwardsNames: boolean): string {

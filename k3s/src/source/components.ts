@@ -150,7 +150,7 @@ export function components(layout: SourceLayout, programs: Programs): Component[
 }
 
 /** Users of the API server, by the certificate that names them. */
-export const kubeconfigUsers = ["admin", "kubelet", "controller-manager", "scheduler", "proxy"] as const;
+const kubeconfigUsers = ["admin", "kubelet", "controller-manager", "scheduler", "proxy"] as const;
 
 function kubeconfig(layout: SourceLayout, user: string): string {
   const pki = (file: string): string => path.join(layout.pki, file);

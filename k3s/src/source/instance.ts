@@ -25,7 +25,7 @@ const recordSchema = z.object({
 /** The record of the machine's one instance: written before the first change, removed with the last one. */
 export type InstanceRecord = z.infer<typeof recordSchema>;
 
-export function bootId(): string {
+function bootId(): string {
   return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 }
 

@@ -5,7 +5,7 @@ import { normalisedRules } from "./iptables.ts";
 import { network } from "./layout.ts";
 
 /** Kernel settings that kubelet, kube-proxy or CNI plugins change; teardown puts the recorded values back. */
-export const touchedSettings = [
+const touchedSettings = [
   "kernel.keys.root_maxbytes",
   "kernel.keys.root_maxkeys",
   "kernel.panic",
@@ -20,13 +20,7 @@ export const touchedSettings = [
 const settingFile = (name: string): string => `/proc/sys/${name.replaceAll(".", "/")}`;
 
 /** Paths outside the state directory that the node's programs make; removed only when they were not there before. */
-export const touchedPaths = [
-  "/run/containerd",
-  "/var/lib/cni",
-  "/var/log/containers",
-  "/usr/libexec/kubernetes",
-  "/run/netns",
-] as const;
+const touchedPaths = ["/run/containerd", "/var/lib/cni", "/var/log/containers", "/usr/libexec/kubernetes", "/run/netns"] as const;
 
 /** How the machine was before the first start: teardown restores this and asks for nothing more. */
 export interface MachineBefore {
@@ -41,7 +35,7 @@ export interface MachineBefore {
 }
 
 /** Directories of the first two levels below every cgroup hierarchy: where pods would appear. */
-export function cgroupDirectories(root = "/sys/fs/cgroup"): string[] {
+function cgroupDirectories(root = "/sys/fs/cgroup"): string[] {
   const below = (directory: string): string[] => {
     try {
       return readdirSync(directory, { withFileTypes: true }).flatMap((entry) =>

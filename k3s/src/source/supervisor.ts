@@ -120,7 +120,7 @@ export async function ensureRunning(
 }
 
 /** The last lines a component has written: what a person needs when it does not come up. */
-export function logTail(layout: SourceLayout, name: string, lines = 12): string {
+function logTail(layout: SourceLayout, name: string, lines = 12): string {
   try {
     return readFileSync(path.join(layout.logs, `${name}.log`), "utf8")
       .trimEnd()
