@@ -49,8 +49,6 @@ export const operatorConfig = z.strictObject({
       /** CPU request of an agent with `pinning: Shared`; its limit is `cpus`. */
       sharedCpuRequest: quantity.default("50m"),
       sharedMemoryRequest: quantity.default("96Mi"),
-      /** Memory of an agent that asks for none in `spec.resources.memory`. */
-      defaultMemory: quantity.default("256Mi"),
     })
     .prefault({}),
 

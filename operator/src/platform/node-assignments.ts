@@ -38,9 +38,15 @@ export class NodeAssignments {
   readonly #options: NodeAssignmentsOptions;
   readonly #clients = new Map<string, ServiceClient>();
   readonly #heard = new Map<string, Heard>();
+  readonly #firstRound = Promise.withResolvers<void>();
 
   constructor(options: NodeAssignmentsOptions) {
     this.#options = options;
+  }
+
+  /** Resolves when every node agent has been asked once, whatever came of it: see `RiskLink.looked`. */
+  async looked(): Promise<void> {
+    await this.#firstRound.promise;
   }
 
   /** Policy and pool of a node, as last heard; undefined before its node agent has ever answered. */
@@ -65,9 +71,11 @@ export class NodeAssignments {
     while (!signal.aborted) {
       const agents = this.#options.nodeAgents();
       await Promise.all(agents.map((agent) => this.#ask(agent, signal)));
+      this.#firstRound.resolve();
       this.#forgetAllBut(agents);
       await clock.sleep(intervalMs, signal).catch(() => undefined);
     }
+    this.#firstRound.resolve();
     await Promise.all([...this.#clients.values()].map((client) => client.close()));
   }
 

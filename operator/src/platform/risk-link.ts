@@ -51,6 +51,8 @@ interface Tracked {
   readonly client: ServiceClient;
   readonly stopped: AbortController;
   readonly done: Promise<void>;
+  /** Resolves once risk has been asked for the first time, whatever it said. */
+  readonly firstLook: PromiseWithResolvers<void>;
   word: PortfolioWord;
   failures: number;
 }
@@ -80,11 +82,22 @@ export class RiskLink {
     const baseUrl = urlTemplate.replaceAll("{service}", policy.service).replaceAll("{namespace}", policy.namespace);
     const client = new ServiceClient({ baseUrl, tokenFile, timeoutMs, clock });
     const stopped = new AbortController();
-    const tracked = { policy, client, stopped, word: notAskedYet, failures: 0 } as Omit<Tracked, "done"> & {
+    const tracked = { policy, client, stopped, firstLook: Promise.withResolvers<void>(), word: notAskedYet, failures: 0 } as Omit<
+      Tracked,
+      "done"
+    > & {
       done?: Promise<void>;
     };
     this.#tracked.set(keyOf(policy), tracked as Tracked);
     tracked.done = this.#poll(tracked as Tracked);
+  }
+
+  /**
+   * Resolves when this risk has been asked at least once. After a restart of the operator nothing is known for a moment, which is no news: who
+   * waits here does not write that trading has stopped, and a second later that it has not.
+   */
+  async looked(policy: Pick<PolicyRef, "namespace" | "name">): Promise<void> {
+    await this.#tracked.get(keyOf(policy))?.firstLook.promise;
   }
 
   untrack(policy: Pick<PolicyRef, "namespace" | "name">): void {
@@ -141,10 +154,12 @@ export class RiskLink {
     const { signal } = tracked.stopped;
     while (!signal.aborted) {
       await this.#look(tracked);
+      tracked.firstLook.resolve();
       // Until it answers for the first time everybody waits for it.
       const delayMs = tracked.word.heard ? pollMs : Math.min(pollMs, 500);
       await clock.sleep(delayMs, signal).catch(() => undefined);
     }
+    tracked.firstLook.resolve();
     await tracked.client.close();
   }
 

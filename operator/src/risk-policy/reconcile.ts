@@ -61,6 +61,8 @@ class RiskPolicyReconciler {
     const { name, uid } = policy.metadata;
     if (!tokens.current) return requeueAfter(noKeysRetryMs);
     risk.track({ namespace: namespaceOf(policy), name, uid, service: riskName(name) });
+    // See `RiskLink.looked`: a restart of the operator is no news about risk.
+    if (policy.status !== undefined) await risk.looked({ namespace: namespaceOf(policy), name });
     if (policy.metadata.deletionTimestamp === undefined) await statuses.addFinalizer(riskPolicies, policy, STRATEGIES_FINALIZER);
 
     const decided = await this.#act(policy, this.#plan(policy, tokens.current));

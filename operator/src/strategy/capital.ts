@@ -10,16 +10,20 @@ export type Share =
   | { readonly settled: false; readonly claims: readonly { readonly name: string; readonly shareRatio: string }[] };
 
 /**
- * `spec.capital.shareRatio`; without one an equal part of what is not claimed, shared with the others that say nothing and have not been
- * admitted yet. What was fixed at the first registration stays: `status.shareRatio`.
+ * `spec.capital.shareRatio`; without one an equal part of what is not claimed: as many parts as agents may still join, so that the first to
+ * register does not take everything and leave the second without (two strategies of one `kubectl apply` register in either order). What was
+ * fixed at the first registration stays: `status.shareRatio`.
  *
- * @param others every Strategy of the namespace, this one included or not
+ * @param account.strategies those that name the same policy, this one included or not
+ * @param account.places agents that may run at once (`maxParallelAgents`)
  */
-export function shareOf(strategy: Strategy, others: readonly Strategy[]): Share {
+export function shareOf(strategy: Strategy, account: { strategies: readonly Strategy[]; places: number }): Share {
   const stated = strategy.spec.capital?.shareRatio ?? fixedShare(strategy);
   if (stated !== undefined) return { settled: true, shareRatio: stated };
 
-  const neighbours = others.filter((other) => other.metadata.uid !== strategy.metadata.uid && sharesAccount(other, strategy));
+  const neighbours = account.strategies.filter(
+    (other) => other.metadata.uid !== strategy.metadata.uid && sharesAccount(other, strategy),
+  );
   const claims = neighbours.flatMap((other) => {
     const shareRatio = other.spec.capital?.shareRatio ?? fixedShare(other);
     return shareRatio === undefined ? [] : [{ name: other.metadata.name, shareRatio }];
@@ -28,7 +32,7 @@ export function shareOf(strategy: Strategy, others: readonly Strategy[]): Share 
   if (unclaimed <= 0n) return { settled: false, claims };
   const waiting = neighbours.length - claims.length + 1;
   // Rounded down: the parts together never pass the whole.
-  return { settled: true, shareRatio: decimalOf(unclaimed / BigInt(waiting)) };
+  return { settled: true, shareRatio: decimalOf(unclaimed / BigInt(Math.max(waiting, account.places - claims.length))) };
 }
 
 /** What it was registered with: only this account's, since another account is a new registration. */

@@ -86,8 +86,7 @@ export function plan(observed: Observed): Plan {
       reason: "Suspended",
       message: "spec.suspend is true: positions stay, nothing is decided",
     });
-  const isAlive = pod !== undefined && !pod.isDeleting && pod.ended === undefined;
-  if (fault && (fault.stopsRunning || !isAlive)) return withoutPod(observed, "Pending", fault);
+  if (fault && (fault.stopsRunning || !isAlive(pod))) return withoutPod(observed, "Pending", fault);
   if (!desired) return observeRunning(observed);
 
   const finished = finishedPlan(observed, desired);
@@ -111,15 +110,16 @@ export function plan(observed: Observed): Plan {
  */
 export function wantsPlace(observed: Omit<Observed, "admission">): boolean {
   const { spec, isDeleting, fault, desired, registration, pod } = observed;
-  const isAlive = pod !== undefined && !pod.isDeleting && pod.ended === undefined;
   if (isDeleting || spec.suspend) return false;
-  if (fault && (fault.stopsRunning || !isAlive)) return false;
-  if (!desired) return isAlive;
+  if (fault && (fault.stopsRunning || !isAlive(pod))) return false;
+  if (!desired) return isAlive(pod);
   return (
     finishedPlan({ ...observed, admission: { granted: true } }, desired) === undefined &&
     unregisteredReason(registration) === undefined
   );
 }
+
+const isAlive = (pod: ObservedPod | undefined): boolean => pod !== undefined && !pod.isDeleting && pod.ended === undefined;
 
 function unregisteredReason(registration: Registration): { reason: string; message: string } | undefined {
   if (registration.state === "Refused") return { reason: "RegistrationRefused", message: registration.message };
@@ -152,16 +152,13 @@ function finishedPlan(observed: Observed, desired: Desired): Plan | undefined {
       return failedForGood(observed, { specHash, failures, outcome });
     return undefined;
   }
-  if (status.specHash !== specHash || (pod?.ended === undefined) === (pod !== undefined)) return undefined;
-  // The pod was swept away; what it said is in status.
-  if (status.phase === "Completed" && spec.mode === "Backtest" && status.backtest)
-    return completed(observed, { specHash, backtest: status.backtest });
+  if (status.specHash !== specHash || isAlive(pod)) return undefined;
+  // The pod was swept away, or only its image has changed; what it said is in status.
+  if (spec.mode === "Backtest" && status.backtest) return completed(observed, { specHash, backtest: status.backtest });
   const ready = status.conditions?.find(({ type }) => type === "Ready");
   if (status.phase !== "Failed" || !ready) return undefined;
-  return {
-    ...failedForGood(observed, { specHash, failures: status.failures ?? 0, outcome: undefined }),
-    ready: { ...ready, type: "Ready" },
-  };
+  const remembered = failedForGood(observed, { specHash, failures: status.failures ?? 0, outcome: undefined });
+  return { ...remembered, ready: { type: "Ready", status: "False", reason: ready.reason, message: ready.message } };
 }
 
 /** How the pod ended, when it was made from what is wanted now. */
@@ -289,6 +286,10 @@ function observeRunning(observed: Observed): Plan {
   const failures = status.failures ?? 0;
   const base = { ...admittedBase(observed), children: [], pod: keep, failures };
   if (!pod) return { ...base, ...starting(observed, "Creating", "the agent's pod is being created") };
+  if (pod.readySinceMs === undefined && pod.phase === "Running" && status.phase === "Running") {
+    const message = "the agent runs but is not ready: it has lost risk, or its program is busy";
+    return { ...base, phase: "Running", ready: { type: "Ready", status: "False", reason: "AgentNotReady", message } };
+  }
   if (pod.readySinceMs === undefined) {
     const waiting = pod.waiting && { reason: pod.waiting.reason, message: pod.waiting.message };
     return { ...base, ...starting(observed, waiting?.reason ?? "Starting", waiting?.message ?? "the agent is starting") };

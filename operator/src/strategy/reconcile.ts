@@ -95,6 +95,7 @@ class StrategyReconciler {
 
   async #live(strategy: Object): Promise<Outcome> {
     const resolved = await this.#resolve(strategy);
+    if (strategy.status?.phase !== undefined) await this.#lookFirst(resolved);
     const { registration, registered } = await this.#register(strategy, resolved);
     const partly = this.#observed(strategy, resolved, registration);
     const admission = this.#admission(strategy, partly);
@@ -102,7 +103,17 @@ class StrategyReconciler {
     const decided = plan({ ...partly, admission });
     const made = await this.#act(strategy, decided);
     const figuresInMs = await this.#writeStatus(strategy, made, { pod: partly.pod, registered, policy: resolved.policy });
-    return this.#outcome([made.requeueAfterMs, figuresInMs, this.#inputsInMs(strategy, resolved, made)]);
+    return this.#outcome([made.requeueAfterMs, figuresInMs, this.#inputsInMs(resolved)]);
+  }
+
+  /** What is known of an object already is not overwritten by what an operator that has just started does not know yet. */
+  async #lookFirst({ policy }: Resolved): Promise<void> {
+    const { risk, assignments, config } = this.#on;
+    if (policy) {
+      risk.track(policy);
+      await risk.looked(policy);
+    }
+    if (config.nodeAgent.enabled) await assignments.looked();
   }
 
   async #resolve(strategy: Object): Promise<Resolved> {
@@ -129,7 +140,7 @@ class StrategyReconciler {
     const share =
       spec.mode === "Backtest"
         ? undefined
-        : shareOf(strategy, world.strategies.cache.byIndex(BY_POLICY, keyOf({ namespace, name: policy.metadata.name })));
+        : shareOf(strategy, { strategies: this.#onPolicy(namespace, policy.metadata.name), places: config.maxParallelAgents });
     if (share?.settled === false) {
       return {
         ...base,
@@ -301,10 +312,9 @@ class StrategyReconciler {
     });
   }
 
-  /** Files that strategies name are not watched: those that are missing, or that a running agent was made from, are looked at again. */
-  #inputsInMs(strategy: Object, { inputs }: Resolved, decided: Plan): number | undefined {
-    if (inputs.size === 0 || decided.phase === "Paused" || strategy.status?.phase === "Failed")
-      return inputs.size === 0 ? undefined : FOUND_TTL_MS;
+  /** Files that strategies name are not watched: they are looked at again, the missing ones soon. */
+  #inputsInMs({ inputs }: Resolved): number | undefined {
+    if (inputs.size === 0) return undefined;
     return [...inputs.values()].every(({ found }) => found) ? FOUND_TTL_MS : MISSING_TTL_MS;
   }
 

@@ -72,7 +72,7 @@ const accountFits: Check = ({ mode, riskPolicyRef: { name, account } }, { policy
   if (mode === "Live" && isPaper) {
     return {
       reason: "LiveOnPaperAccount",
-      message: `mode Live needs an account at a venue, but "${account}" of RiskPolicy "${name}" is a paper account`,
+      message: `mode Live needs an account at a venue; account "${account}" of RiskPolicy "${name}" is a paper account`,
     };
   }
   if (mode === "Live")
@@ -80,7 +80,7 @@ const accountFits: Check = ({ mode, riskPolicyRef: { name, account } }, { policy
   if (mode === "Paper" && !isPaper) {
     return {
       reason: "AccountNotPaper",
-      message: `mode Paper needs a paper account, but "${account}" of RiskPolicy "${name}" is one at a venue`,
+      message: `mode Paper needs a paper account; account "${account}" of RiskPolicy "${name}" is one at a venue`,
     };
   }
   return undefined;

@@ -46,11 +46,16 @@ export function statusOf(input: StatusInput): StrategyStatus {
     failures: plan.failures > 0 ? plan.failures : undefined,
     lastFailureTime: plan.lastFailureMs === undefined ? undefined : rfc3339(plan.lastFailureMs),
     queuedSince: plan.phase === "Queued" ? (previous.queuedSince ?? rfc3339(nowMs)) : undefined,
-    backtest: spec.mode === "Backtest" ? plan.backtest : undefined,
+    backtest: spec.mode === "Backtest" ? (plan.backtest ?? resultKept(input)) : undefined,
     ...registrationOf(input),
     ...figuresOf(input),
   };
   return defined(status);
+}
+
+/** A result holds until the backtest is made from something else; being suspended, or waiting, takes nothing away. */
+function resultKept({ plan, previous }: StatusInput): StrategyStatus["backtest"] {
+  return plan.specHash === undefined || plan.specHash === previous.specHash ? previous.backtest : undefined;
 }
 
 function draftsOf({ spec, plan, word, assignment }: StatusInput): Draft[] {

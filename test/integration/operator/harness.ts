@@ -29,8 +29,10 @@ export interface Stage {
   readonly admin: ApiClient;
   readonly risk: FakeRisk;
   readonly node: FakeNode;
-  /** Writes of the operator since it started, events left out. */
+  /** Writes of the operators so far, events left out. */
   readonly writes: string[];
+  /** Ends the operator and starts another one, which knows nothing but what the API server has. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -43,12 +45,18 @@ export async function setStage(plane: ControlPlane, overrides: object = {}): Pro
   const riskUrl = await risk.start();
   const node = new FakeNode(admin, plane);
   await node.start();
-  const operator = await startOperator(plane, { riskUrl, nodeAgentPort: node.port, overrides });
+  const writes: string[] = [];
+  const options = { riskUrl, nodeAgentPort: node.port, overrides, writes };
+  let operator = await startOperator(plane, options);
   return {
     admin,
     risk,
     node,
-    writes: operator.writes,
+    writes,
+    async restart() {
+      await operator.stop();
+      operator = await startOperator(plane, options);
+    },
     async stop() {
       await operator.stop();
       await node.stop();
@@ -77,7 +85,10 @@ async function applyRole(plane: ControlPlane): Promise<void> {
   if (applied.code !== 0) throw new Error(applied.stderr);
 }
 
-async function startOperator(plane: ControlPlane, options: { riskUrl: string; nodeAgentPort: number; overrides: object }) {
+async function startOperator(
+  plane: ControlPlane,
+  options: { riskUrl: string; nodeAgentPort: number; overrides: object; writes: string[] },
+) {
   const tokenFile = path.join(plane.directory, "token");
   writeFileSync(tokenFile, "a token");
   const config = operatorConfig.parse({
@@ -95,14 +106,12 @@ async function startOperator(plane: ControlPlane, options: { riskUrl: string; no
   const world = watchWorld({ client: connection.client, namespaces: [], clock, random, log, metrics: kubernetesMetrics });
   const tokens = new TokenIssuerReader({ client: connection.client, issuer: config.issuer, clock, log });
   const stopping = new AbortController();
-  const writes: string[] = [];
-  const client = counting(connection.client, writes);
+  const client = counting(connection.client, options.writes);
   const running = [
     ...world.all.map((informer) => informer.run(stopping.signal)),
     runOperator({ client, world, tokens, config, instance: "test", clock, random, log, kubernetesMetrics }, stopping.signal),
   ];
   return {
-    writes,
     async stop() {
       stopping.abort();
       await Promise.all(running);

@@ -105,6 +105,27 @@ await describeWithControlPlane("the operator on a real API server", { controller
     expect(stage.writes).toEqual([]);
   });
 
+  test("a restarted operator takes nothing back and writes nothing", async () => {
+    await applyPolicy();
+    await apply("btc");
+    await when("btc", ({ status }) => status?.phase === "Running" && status.cpus === "1" && status.equity !== undefined);
+    const pod = await podOf("btc");
+    stage.risk.registrations.clear();
+    stage.writes.length = 0;
+    await stage.restart();
+    await eventually("the strategy to be told to risk again", async () => stage.risk.registrations.size === 1);
+    const from = stage.risk.portfolioReads;
+    await eventually("further looks at risk", async () => stage.risk.portfolioReads > from + 20);
+    // What risk forgot, it learned again; its word on trading was away in between.
+    expect(stage.writes.filter((write) => !write.startsWith("patchStatus Strategy"))).toEqual([]);
+    expect((await podOf("btc"))?.metadata.uid).toBe(pod?.metadata.uid);
+    stage.writes.length = 0;
+    await stage.restart();
+    const again = stage.risk.portfolioReads;
+    await eventually("further looks at risk", async () => stage.risk.portfolioReads > again + 20);
+    expect(stage.writes).toEqual([]);
+  });
+
   test("a second strategy waits for a core, with the reason, and starts when the first is suspended", async () => {
     await applyPolicy();
     await apply("first");

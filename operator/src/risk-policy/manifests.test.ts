@@ -1,0 +1,194 @@
+import { describe, expect, test } from "vitest";
+import { brokerConfig } from "@bellwether/broker/config";
+import type { RiskPolicy } from "@bellwether/crds";
+import { riskConfig } from "@bellwether/risk/config";
+import { milliCores } from "../ledger/pod-cpus.ts";
+import { testConfig, testPolicy, testStrategy } from "../testing/objects.ts";
+import { networkPolicies } from "./network-policies.ts";
+import { type Observed, plan } from "./plan.ts";
+
+interface Child {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly data?: Readonly<Record<string, string>>;
+  readonly rules?: readonly object[];
+  readonly spec?: {
+    readonly persistentVolumeClaimRetentionPolicy?: object;
+    readonly volumeClaimTemplates?: readonly object[];
+    readonly podSelector?: { readonly matchLabels?: Readonly<Record<string, string>> };
+    readonly ingress?: readonly object[];
+    readonly egress?: readonly object[];
+    readonly template?: {
+      readonly metadata: { readonly annotations: Readonly<Record<string, string>> };
+      readonly spec: {
+        readonly automountServiceAccountToken: boolean;
+        readonly containers: readonly {
+          readonly resources: { readonly requests: { readonly cpu: string } };
+          readonly securityContext: object;
+        }[];
+        readonly volumes: readonly { readonly secret?: object; readonly name: string }[];
+      };
+    };
+  };
+}
+
+const replay = testPolicy().spec.accounts[0]!;
+const exchange: RiskPolicy["spec"]["accounts"][number] = {
+  name: "live-data",
+  paper: {
+    balances: [{ asset: "USDT", amount: "1" }],
+    market: { ccxt: { exchange: "binance", baseUrl: "http://venue.test:8081" } },
+  },
+};
+
+function children(policy: RiskPolicy, fields: Partial<Observed> = {}): Child[] {
+  const decided = plan({
+    policy,
+    strategies: [],
+    tokens: { issuer: "https://issuer", jwks: '{"keys":[]}\n' },
+    pods: [],
+    word: { heard: false, reason: "RiskNotReady", message: "" },
+    config: testConfig(),
+    nowMs: 0,
+    ...fields,
+  });
+  return (decided.children ?? []) as unknown as Child[];
+}
+const named = (all: readonly Child[], kind: string, name: string): Child =>
+  all.find((child) => child.kind === kind && child.metadata.name === name)!;
+
+describe("the children of a RiskPolicy", () => {
+  const all = children(testPolicy({ accounts: [replay, exchange] }), {
+    strategies: [
+      testStrategy("b", { markets: [{ symbol: "ETH/USDT", timeframe: "5m" }] }),
+      testStrategy("a"),
+      testStrategy("past", { mode: "Backtest", markets: [{ symbol: "SOL/USDT", timeframe: "1m" }] }),
+    ],
+  });
+
+  test("are one risk and a broker for each account", () => {
+    const sets = all.filter(({ kind }) => kind === "StatefulSet").map(({ metadata }) => metadata.name);
+    expect(sets).toEqual(["rpol-main-risk", "rpol-main-broker-paper", "rpol-main-broker-live-data"]);
+  });
+
+  test("carry configurations that their readers parse", () => {
+    const risk = riskConfig.parse(JSON.parse(named(all, "ConfigMap", "rpol-main-risk").data!["config.json"]!));
+    expect(risk).toMatchObject({
+      policy: { uid: "uid-main", name: "main", namespace: "demo" },
+      operatorSubject: "system:serviceaccount:bellwether:bellwether-operator",
+      issuer: "https://issuer",
+      brokers: [
+        { account: "paper", baseUrl: "http://rpol-main-broker-paper.demo.svc:8080" },
+        { account: "live-data", baseUrl: "http://rpol-main-broker-live-data.demo.svc:8080" },
+      ],
+    });
+    const broker = brokerConfig.parse(JSON.parse(named(all, "ConfigMap", "rpol-main-broker-paper").data!["config.json"]!));
+    expect(broker).toMatchObject({
+      riskSubject: "system:serviceaccount:demo:rpol-main-risk",
+      account: {
+        name: "paper",
+        paper: { feeBps: "10", volumeShare: "0.10", market: { replay: { dataset: { synthetic: { seed: 7 } }, speed: 60 } } },
+      },
+      markets: [
+        { symbol: "BTC/USDT", timeframe: "1m" },
+        { symbol: "ETH/USDT", timeframe: "5m" },
+      ],
+    });
+  });
+
+  test("let risk read its own policy by name, and nothing else", () => {
+    expect(named(all, "Role", "rpol-main-risk").rules).toEqual([
+      { apiGroups: ["bellwether.dev"], resources: ["riskpolicies"], resourceNames: ["main"], verbs: ["get", "list", "watch"] },
+    ]);
+  });
+
+  test("give a token of the API server to risk alone", () => {
+    const mounts = all
+      .filter(({ kind }) => kind === "StatefulSet")
+      .map(({ spec }) => spec!.template!.spec.automountServiceAccountToken);
+    expect(mounts).toEqual([true, false, false]);
+  });
+
+  test("are small: 100m each", () => {
+    const requests = all
+      .filter(({ kind }) => kind === "StatefulSet")
+      .map(({ spec }) => milliCores(spec!.template!.spec.containers[0]!.resources.requests.cpu));
+    expect(requests).toEqual([100, 100, 100]);
+  });
+
+  test("keep the send log on a volume of their own, or in the pod where the configuration says so", () => {
+    expect(named(all, "StatefulSet", "rpol-main-broker-paper").spec!.volumeClaimTemplates).toMatchObject([
+      { metadata: { name: "data" } },
+    ]);
+    const tried = children(testPolicy(), { config: testConfig({ brokerVolume: { kind: "EmptyDir" } }) });
+    const set = named(tried, "StatefulSet", "rpol-main-broker-paper").spec!;
+    expect(set.volumeClaimTemplates).toBeUndefined();
+    expect(set.template!.spec.volumes).toContainEqual({ name: "data", emptyDir: {} });
+  });
+
+  test("restart a broker for a new market, and nothing else for it", () => {
+    const hash = (strategies: Observed["strategies"], name: string): string =>
+      named(children(testPolicy(), { strategies }), "StatefulSet", name).spec!.template!.metadata.annotations[
+        "bellwether.dev/config-hash"
+      ]!;
+    const more = [testStrategy("a"), testStrategy("b", { markets: [{ symbol: "ETH/USDT", timeframe: "1m" }] })];
+    expect(hash(more, "rpol-main-broker-paper")).not.toBe(hash([testStrategy("a")], "rpol-main-broker-paper"));
+    expect(hash(more, "rpol-main-risk")).toBe(hash([testStrategy("a")], "rpol-main-risk"));
+    expect(hash([testStrategy("a"), testStrategy("b")], "rpol-main-broker-paper")).toBe(
+      hash([testStrategy("a")], "rpol-main-broker-paper"),
+    );
+  });
+
+  test("are not restarted by new signing keys", () => {
+    const template = (jwks: string): object =>
+      named(children(testPolicy(), { tokens: { issuer: "https://issuer", jwks } }), "StatefulSet", "rpol-main-risk").spec!
+        .template!;
+    expect(template("new")).toEqual(template("old"));
+  });
+});
+
+describe("the ways between them", () => {
+  const ways = networkPolicies(testPolicy({ accounts: [replay, exchange] }), testConfig()) as unknown as Child[];
+  const way = (role: string): NonNullable<Child["spec"]> =>
+    ways.find(({ metadata }) => metadata.name === `rpol-main-${role}`)!.spec!;
+
+  test("select every pod of the policy once", () => {
+    expect(ways.map(({ metadata }) => metadata.name)).toEqual([
+      "rpol-main-agents",
+      "rpol-main-backtests",
+      "rpol-main-risk",
+      "rpol-main-broker-paper",
+      "rpol-main-broker-live-data",
+    ]);
+  });
+
+  test("are closed to a backtest in both directions", () => {
+    expect(way("backtests")).toMatchObject({ ingress: [], egress: [] });
+  });
+
+  test("lead an agent to risk and to names, and nowhere else", () => {
+    expect(way("agents").egress).toEqual([
+      {
+        ports: [
+          { protocol: "UDP", port: 53 },
+          { protocol: "TCP", port: 53 },
+        ],
+      },
+      {
+        to: [{ podSelector: { matchLabels: { "app.kubernetes.io/component": "risk", "bellwether.dev/riskpolicy": "main" } } }],
+        ports: [{ protocol: "TCP", port: 8080 }],
+      },
+    ]);
+  });
+
+  test("lead a broker out only where its market data is at an exchange", () => {
+    expect(JSON.stringify(way("broker-paper").egress)).not.toContain("ipBlock");
+    expect(way("broker-live-data").egress).toContainEqual({
+      to: [{ ipBlock: { cidr: "0.0.0.0/0" } }],
+      ports: [
+        { protocol: "TCP", port: 443 },
+        { protocol: "TCP", port: 8081 },
+      ],
+    });
+  });
+});

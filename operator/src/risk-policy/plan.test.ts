@@ -1,0 +1,168 @@
+import { describe, expect, test } from "vitest";
+import type { PortfolioView } from "@bellwether/trading/wire";
+import type { ObservedPod } from "../observed-pod.ts";
+import { testConfig, testPolicy, testStrategy } from "../testing/objects.ts";
+import { type Observed, plan } from "./plan.ts";
+import { statusOf, transitionEvents } from "./status.ts";
+
+const nowMs = Date.parse("2026-01-01T00:10:00Z");
+const view = (fields: Partial<PortfolioView> = {}): PortfolioView => ({
+  policyUid: "uid-main",
+  epoch: 1,
+  state: "Active",
+  reason: "",
+  equity: "9900",
+  peakEquity: "10000",
+  drawdownRatio: "0.01",
+  riskScore: 4,
+  exposure: [],
+  effectiveLimits: {},
+  accounts: [{ name: "paper", ready: true, message: "", equity: "9900", lastReconciledTime: nowMs, drift: [] }],
+  strategies: [],
+  ...fields,
+});
+const heard = (fields: Partial<PortfolioView> = {}) => ({ heard: true, view: view(fields) }) as const;
+const silent = { heard: false, reason: "RiskUnreachable", message: "away" } as const;
+const deleted = (secondsAgo: number) => ({
+  ...testPolicy(),
+  metadata: { ...testPolicy().metadata, deletionTimestamp: new Date(nowMs - secondsAgo * 1_000).toISOString() },
+});
+const observed = (fields: Partial<Observed> = {}): Observed => ({
+  policy: testPolicy(),
+  strategies: [],
+  tokens: { issuer: "https://issuer", jwks: "{}" },
+  pods: [],
+  word: heard(),
+  config: testConfig(),
+  nowMs,
+  ...fields,
+});
+const stuck: ObservedPod = {
+  name: "rpol-main-risk-0",
+  uid: "u",
+  isDeleting: false,
+  phase: "Pending",
+  hash: undefined,
+  node: undefined,
+  readySinceMs: undefined,
+  waiting: { reason: "ImagePullFailed", message: "the image cannot be pulled" },
+  ended: undefined,
+};
+const tooFast = testPolicy({
+  accounts: [
+    {
+      name: "paper",
+      paper: {
+        balances: [{ asset: "USDT", amount: "1" }],
+        market: { replay: { dataset: { synthetic: { seed: 1 } }, speed: 100_000 } },
+      },
+    },
+  ],
+});
+
+describe("what should be true of a RiskPolicy", () => {
+  test.each<{ when: string; given: Partial<Observed>; then: string }>([
+    { when: "risk and its brokers answer", given: {}, then: "True Ready" },
+    { when: "risk is silent", given: { word: silent }, then: "False RiskUnreachable" },
+    { when: "its pod says why", given: { word: silent, pods: [stuck] }, then: "False PodNotStarting" },
+    {
+      when: "one account is not ready",
+      given: { word: heard({ accounts: [{ name: "paper", ready: false, message: "no bars", equity: "0", drift: [] }] }) },
+      then: "False AccountNotReady",
+    },
+    { when: "a broker would not take its configuration", given: { policy: tooFast }, then: "False SpecInvalid" },
+    {
+      when: "it is being deleted and strategies are left",
+      given: { policy: deleted(1), strategies: [testStrategy("a")] },
+      then: "False Deleting",
+    },
+  ])("when $when: $then", ({ given, then }) => {
+    const ready = plan(observed(given)).conditions.find(({ type }) => type === "Ready");
+    expect(`${ready?.status} ${ready?.reason}`).toBe(then);
+  });
+
+  test("names what the broker would not take", () => {
+    expect(plan(observed({ policy: tooFast })).conditions[0]?.message).toContain("account paper: account.paper.market");
+  });
+
+  test.each([
+    {
+      when: "strategies are left",
+      policy: deleted(59),
+      strategies: [testStrategy("a")],
+      then: { finalizer: "Keep", abandoned: [], requeueAfterMs: 1_000 },
+    },
+    {
+      when: "the deadline has passed",
+      policy: deleted(60),
+      strategies: [testStrategy("a")],
+      then: { finalizer: "Release", abandoned: ["a"] },
+    },
+    { when: "none is left", policy: deleted(1), strategies: [], then: { finalizer: "Release", abandoned: [] } },
+    {
+      when: "only backtests are left",
+      policy: deleted(1),
+      strategies: [testStrategy("a", { mode: "Backtest" })],
+      then: { finalizer: "Release", abandoned: [] },
+    },
+  ] as const)("when it is being deleted and $when: $then.finalizer", ({ policy, strategies, then }) => {
+    const decided = plan(observed({ policy, strategies }));
+    expect(decided).toMatchObject(then);
+    expect(decided.children).toBeUndefined();
+  });
+
+  test("says that breakers are not watched, where some are written down", () => {
+    const decided = plan(observed({ policy: testPolicy({ circuitBreakers: [{ type: "RapidLoss" }] }) }));
+    expect(decided.conditions).toContainEqual(
+      expect.objectContaining({ type: "BreakersWatched", status: "False", reason: "NotImplemented" }),
+    );
+  });
+});
+
+describe("its status", () => {
+  const status = (word: Observed["word"], previous?: ReturnType<typeof statusOf>, figuresDue = true) => {
+    const policy = testPolicy({}, previous);
+    return statusOf({ policy, plan: plan(observed({ policy, word })), word, figuresDue, nowMs });
+  };
+
+  test("has figures and the strings that columns print", () => {
+    expect(status(heard())).toMatchObject({
+      state: "Active",
+      equity: "9900",
+      drawdownRatio: "0.01",
+      drawdownPercent: "1.00",
+      riskScore: 4,
+      limits: { maxPositionRatio: "0.20", maxOpenOrders: 20 },
+      accounts: [{ name: "paper", ready: true, equity: "9900", lastReconciledTime: "2026-01-01T00:10:00Z" }],
+    });
+  });
+
+  test("moves money only when it is due, and a halt at once", () => {
+    const first = status(heard());
+    const next = status(heard({ equity: "9000", state: "Halted", reason: "by hand" }), first, false);
+    expect(next).toMatchObject({ equity: "9900", state: "Halted", reason: "by hand" });
+    expect(status(heard({ equity: "9000" }), first, true).equity).toBe("9000");
+  });
+
+  test("is not moved by the time of a reconciliation alone", () => {
+    const first = status(heard());
+    const later = heard({
+      accounts: [{ name: "paper", ready: true, message: "", equity: "9900", lastReconciledTime: nowMs + 30_000, drift: [] }],
+    });
+    expect(status(later, first)).toEqual(first);
+  });
+
+  test("keeps what was known last while risk is silent, but nobody is ready", () => {
+    expect(status(silent, status(heard()))).toMatchObject({ state: "Active", equity: "9900", accounts: [{ ready: false }] });
+  });
+
+  test("announces a halt and its end", () => {
+    const active = status(heard());
+    const halted = status(heard({ state: "Halted", reason: "by hand" }), active);
+    expect(transitionEvents(active, halted)).toMatchObject([
+      { type: "Warning", reason: "TradingHalted", note: "trading is Halted: by hand" },
+    ]);
+    expect(transitionEvents(halted, active)).toMatchObject([{ type: "Normal", reason: "TradingActive" }]);
+    expect(transitionEvents(active, active)).toEqual([]);
+  });
+});
