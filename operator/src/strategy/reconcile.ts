@@ -184,6 +184,10 @@ class StrategyReconciler {
     );
   }
 
+  #onPolicy(namespace: string, name: string): readonly Strategy[] {
+    return this.#on.world.strategies.cache.byIndex(BY_POLICY, keyOf({ namespace, name }));
+  }
+
   #observed(
     strategy: Object,
     { fault, desired }: Resolved,
