@@ -28,6 +28,6 @@ export default defineStrategy({
     }
     if (!(close > highest(context.highs, entryBars, 1)) || context.orders().length > 0) return;
     const stop = close - Number(stopAtrs) * atr(context, atrBars);
-    context.buy(stopAtrs !== "0" && stop > 0 ? { equityRatio, stopLoss: stop.toFixed(8) } : { equityRatio });
+    context.buy(Number(stopAtrs) > 0 && stop > 0 ? { equityRatio, stopLoss: stop.toFixed(8) } : { equityRatio });
   },
 });

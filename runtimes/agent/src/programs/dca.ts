@@ -21,7 +21,7 @@ export default defineStrategy({
 
     const held = Number(context.position.quantity);
     const target = Number(context.position.averagePrice) * (1 + Number(takeProfitRatio));
-    if (held > 0 && takeProfitRatio !== "0" && context.closes.at(0) >= target) {
+    if (held > 0 && Number(takeProfitRatio) > 0 && context.closes.at(0) >= target) {
       context.sell({ all: true });
       context.state["purchases"] = 0;
       return;

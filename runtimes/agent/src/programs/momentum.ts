@@ -33,7 +33,7 @@ export default defineStrategy({
     const flat = Number(context.position.quantity) === 0;
     if (trend === "up" && flat) {
       const stop = context.closes.at(0) * (1 - Number(stopLossRatio));
-      context.buy(stopLossRatio === "0" ? { equityRatio } : { equityRatio, stopLoss: stop.toFixed(8) });
+      context.buy(Number(stopLossRatio) === 0 ? { equityRatio } : { equityRatio, stopLoss: stop.toFixed(8) });
     } else if (trend === "down" && !flat && exit === "Cross") {
       context.sell({ all: true });
     }

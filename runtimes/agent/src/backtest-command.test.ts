@@ -1,0 +1,80 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { manifestYaml } from "./backtest/testing/manifests.ts";
+
+const command = fileURLToPath(new URL("./backtest-command.ts", import.meta.url));
+const folder = mkdtempSync(path.join(tmpdir(), "bellwether-backtest-"));
+const manifest = path.join(folder, "strategy.yaml");
+writeFileSync(manifest, manifestYaml);
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(...words: readonly string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [command, ...words], (error, stdout, stderr) => {
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
+    });
+  });
+}
+
+describe("npm run backtest", () => {
+  test("prints the fields of status.backtest and the fills as JSON, money as text", async () => {
+    const { code, stdout, stderr } = await run("-f", manifest, "-o", "json");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const { fills, ...figures } = JSON.parse(stdout) as { fills: object[] };
+    expect(figures).toEqual({
+      bars: 3000,
+      trades: expect.any(Number),
+      pnlRatio: expect.any(String),
+      maxDrawdownRatio: expect.any(String),
+      sharpe: expect.any(String),
+      finalEquity: expect.any(String),
+      fees: expect.any(String),
+      logSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+    expect(fills[0]).toEqual({
+      time: expect.stringMatching(/^\d{4}-.*Z$/),
+      market: "BTC/USDT",
+      side: "buy",
+      quantity: expect.any(String),
+      price: expect.any(String),
+      fee: expect.any(String),
+    });
+  });
+
+  test("runs a module of one's own, and says where it failed", async () => {
+    const file = path.join(folder, "mine.ts");
+    writeFileSync(
+      file,
+      'import { defineStrategy } from "@bellwether/agent";\nexport default defineStrategy({\n  parameters: { fast: 1, equityRatio: "1" },\n  onBar() { throw new Error("no idea"); },\n});\n',
+    );
+    const { code, stdout, stderr } = await run("-f", manifest, "--program", file);
+    expect({ code, stdout, stderr }).toEqual({ code: 70, stdout: "", stderr: `backtest: Error: no idea (${file}:4)\n` });
+  });
+
+  test("states the fill model in its help", async () => {
+    const { code, stdout } = await run("--help");
+    expect(code).toBe(0);
+    for (const said of ["open of the next bar", "slippageBps", "feeBps", "last close"]) expect(stdout).toContain(said);
+  });
+
+  test.each([
+    { words: [], code: 64, says: "-f strategy.yaml is missing" },
+    { words: ["-f", manifest, "-o", "xml"], code: 64, says: "-o is xml: must be one of json, table" },
+    { words: ["-f", manifest, "--speed"], code: 64, says: "--speed" },
+    { words: ["-f", path.join(folder, "none.yaml")], code: 65, says: "none.yaml" },
+    { words: ["-f", manifest, "--data", path.join(folder, "none.csv")], code: 65, says: "none.csv" },
+  ])("ends with $code for $words", async ({ words, code, says }) => {
+    const outcome = await run(...words);
+    expect(outcome).toMatchObject({ code, stdout: "" });
+    expect(outcome.stderr).toContain(says);
+  });
+});
