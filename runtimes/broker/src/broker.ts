@@ -79,6 +79,7 @@ export class Broker implements BrokerService {
       venue: this.#venue,
       verifier: new ApprovalVerifier({ keys: parts.journal, policyUid: config.policy.uid, clock }),
       lastPrice: (market) => feed.lastPrice(market),
+      follow: (market) => feed.follow(market),
       clock,
       failPoints,
       metrics: new BrokerMetrics(options.metrics, { feedState: () => feed.state().state, listeners: () => hub.listeners }),
@@ -170,7 +171,14 @@ export class Broker implements BrokerService {
 
   async void(clientOrderId: string, { order, epoch }: Parameters<BrokerService["void"]>[1]): Promise<BrokerOrder> {
     this.#requireRecovered();
-    if (orderFromText(order).clientOrderId === clientOrderId) return this.#desk.void(order, epoch);
+    const named = orderFromText(order);
+    const { name } = this.#options.config.account;
+    if (named.account !== name)
+      throw new CodedError<BrokerErrorCode>(
+        "ACCOUNT_MISMATCH",
+        `the order is for account ${named.account}, this broker is ${name}'s`,
+      );
+    if (named.clientOrderId === clientOrderId) return this.#desk.void(order, epoch);
     throw new CodedError<BrokerErrorCode>("ORDER_MALFORMED", "the order in the body is not the one in the path", {
       context: { clientOrderId },
     });
@@ -235,7 +243,7 @@ export class Broker implements BrokerService {
         onBar: (event) => hub.bar(event),
         onEnd: (message) => hub.end(message),
       },
-      { signal, resumeAfter: (market) => this.#paper.resumeAfter(market) },
+      { signal, waiting: this.#paper.waitingMarkets(), resumeAfter: (market) => this.#paper.resumeAfter(market) },
     );
   }
 

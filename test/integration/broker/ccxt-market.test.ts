@@ -85,7 +85,7 @@ describe("ccxt's Binance against Binance's public endpoints on loopback", () => 
     const base: number[] = [];
     const running = feed.run(
       { onBaseBar: async (_market, bar) => void base.push(bar.time), onBar: () => undefined, onEnd: () => undefined },
-      { signal: stop.signal, resumeAfter: () => undefined },
+      { signal: stop.signal, waiting: [], resumeAfter: () => undefined },
     );
     const lastClosed = Math.floor(now / minute) * minute - minute;
     await expect.poll(() => base, { timeout: 5_000 }).toEqual([lastClosed]);

@@ -16,7 +16,7 @@ import { BrokerWorld, type RunningBroker, startingUsdt } from "./broker-fixture.
  */
 
 const missing = postgresMissing();
-const histories = Number(process.env["BELLWETHER_BROKER_HISTORIES"] ?? 12);
+const histories = Number(process.env["BELLWETHER_BROKER_HISTORIES"] ?? 8);
 const operationsPerHistory = 60;
 const faults: readonly LineFault[] = ["none", "none", "request-lost", "reply-lost", "reply-lost", "late", "late"];
 
@@ -121,7 +121,7 @@ class History {
 
   /** A process, armed to die some steps from now; one that dies while starting is followed by another. */
   async #alive(): Promise<void> {
-    while (!this.#running) {
+    for (let attempt = 0; !this.#running && attempt < 50; attempt += 1) {
       const crashAt = this.#random.next() < 0.6 ? 1 + this.#pick(150) : undefined;
       this.#running = await this.#world.start(crashAt).catch(() => undefined);
       this.crashes += 1;
@@ -151,7 +151,7 @@ class History {
     } else if (kind < 0.8) {
       await this.#bar();
     } else if (kind < 0.85) {
-      await this.#world.clock.advance(this.#pick(1_500));
+      await this.#world.clock.advance(this.#pick(3_500));
     } else if (kind < 0.9) {
       await this.#world.line.deliverLate();
     } else if (kind < 0.95) {

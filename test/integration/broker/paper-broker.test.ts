@@ -3,6 +3,7 @@ import { canonicalOrder } from "@bellwether/trading";
 import { failPointNames } from "../../../runtimes/broker/src/fail-points.ts";
 import { Approver, finalOrderOf } from "../../../runtimes/broker/src/testing/approver.ts";
 import { type TestPostgres, postgresMissing, startPostgres } from "../order-path/postgres.ts";
+import { paperValidity } from "../../../runtimes/broker/src/venues/paper/paper-venue.ts";
 import { BrokerWorld, type RunningBroker } from "./broker-fixture.ts";
 
 const missing = postgresMissing();
@@ -234,7 +235,7 @@ describe.skipIf(missing !== undefined)("a paper broker on a real Postgres", () =
       const { broker } = await start();
       world.line.plan("request-lost");
       await broker.submit(world.approver.approve(finalOrderOf(1)));
-      await world.clock.advance(3_000);
+      await world.clock.advance(paperValidity.windowMs + paperValidity.marginMs);
       await broker.sweep();
       expect(await broker.find(finalOrderOf(1).clientOrderId)).toMatchObject({ state: "Unknown" });
       await world.clock.advance(1);
@@ -250,10 +251,10 @@ describe.skipIf(missing !== undefined)("a paper broker on a real Postgres", () =
       const { broker } = await start();
       world.line.plan("late", "late");
       await broker.submit(world.approver.approve(finalOrderOf(1)));
-      await world.clock.advance(1_999);
+      await world.clock.advance(paperValidity.windowMs);
       expect(await world.line.deliverLate()).toMatchObject([{ accepted: true }]);
       await broker.submit(world.approver.approve(finalOrderOf(2)));
-      await world.clock.advance(2_001);
+      await world.clock.advance(paperValidity.windowMs + 1);
       expect(await world.line.deliverLate()).toMatchObject([{ accepted: false }]);
       await world.clock.advance(1_000);
       await broker.sweep();
@@ -272,6 +273,39 @@ describe.skipIf(missing !== undefined)("a paper broker on a real Postgres", () =
       await broker.sweep();
       expect(await broker.find(order.clientOrderId)).toMatchObject({ state: "Cancelled" });
     });
+  });
+
+  test("a broker starts while its venue is away, and finds out when it is back", async () => {
+    const before = await world.start();
+    world.line.plan("reply-lost");
+    world.line.hintsLost = true;
+    await before.broker.submit(world.approver.approve(finalOrderOf(1)));
+    await world.end(before);
+    world.line.down = true;
+    const { broker } = await start();
+    await world.clock.advance(60_000);
+    await broker.sweep();
+    expect(await broker.find(finalOrderOf(1).clientOrderId)).toMatchObject({ state: "Unknown" });
+    world.line.down = false;
+    await broker.sweep();
+    expect(await broker.find(finalOrderOf(1).clientOrderId)).toMatchObject({ state: "Working" });
+  });
+
+  test("an order at the venue that nobody here has sent is held for a person: no more buys, sells go on", async () => {
+    const { broker } = await start();
+    await broker.submit(world.approver.approve(finalOrderOf(1)));
+    await world.market.close(101);
+    await settled(finalOrderOf(1).clientOrderId, "Filled");
+    const foreign = finalOrderOf(2, { type: "limit", limit: "50" });
+    await broker.venue.submit({ order: foreign, timestampMs: world.clock.nowMs() });
+    await world.end(running!);
+    const again = await start();
+    expect(again.broker.dependencies()).toContainEqual(expect.objectContaining({ name: "venue-agreement", ok: false }));
+    await expect(again.broker.submit(world.approver.approve(finalOrderOf(3)))).rejects.toMatchObject({
+      code: "VENUE_INCONSISTENT",
+    });
+    const exit = finalOrderOf(4, { side: "sell", reduceOnly: true });
+    expect(await again.broker.submit(world.approver.approve(exit))).toMatchObject({ state: "Working" });
   });
 
   test("a broker that was replaced writes nothing more", async () => {

@@ -40,6 +40,8 @@ export class FailedFeed implements MarketFeed {
     throw this.#error;
   }
 
+  follow(): void {}
+
   async bars(): Promise<readonly WireBar[]> {
     throw this.#error;
   }

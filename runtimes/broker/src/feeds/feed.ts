@@ -29,17 +29,24 @@ export interface MarketFeed {
   lastPrice(symbol: string): Decimal | undefined;
   /** Announces bars of this market and timeframe from now on. Asking again changes nothing. */
   watch(market: string, timeframe: string): void;
+  /** Delivers base bars of this market from now on; nothing when it has no such market. */
+  follow(symbol: string): void;
   /**
    * Oldest first, closed ones only.
    *
    * @throws CodedError MARKET_UNKNOWN, TIMEFRAME_NOT_AVAILABLE, VENUE_UNREACHABLE
    */
   bars(query: BarsQuery): Promise<readonly WireBar[]>;
-  /** Runs until `signal` aborts. `resumeAfter` is asked once per market: bars after that time are delivered first, they closed while nobody listened. */
-  run(
-    sink: FeedSink,
-    options: { signal: AbortSignal; readonly resumeAfter: (market: string) => number | undefined },
-  ): Promise<void>;
+  /** Runs until `signal` aborts, or to the end of the data. Bars that orders have waited for while nobody listened come first. */
+  run(sink: FeedSink, options: FeedRunOptions): Promise<void>;
+}
+
+export interface FeedRunOptions {
+  readonly signal: AbortSignal;
+  /** Markets in which orders rest. */
+  readonly waiting: readonly string[];
+  /** Opening time of the last bar that the orders of a market have met; undefined when none waits any more. */
+  readonly resumeAfter: (market: string) => number | undefined;
 }
 
 /** Most markets and timeframes one broker announces. */

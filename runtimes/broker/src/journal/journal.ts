@@ -43,6 +43,8 @@ export interface AboutToSend {
 export interface Change {
   readonly order: StoredOrder;
   readonly fills: readonly WireFill[];
+  /** False when the report said nothing new. */
+  readonly changed: boolean;
 }
 
 /**
@@ -241,14 +243,14 @@ export class Journal {
         .filter((trade) => trade.leg === "entry")
         .reduce((sum, trade) => add(sum, parseDecimal(trade.quantity)), parseDecimal("0"));
       const state = stateAfter(stored, reported, formatDecimal(filled));
-      const order = await this.#update(transaction, stored, {
+      const update = await this.#update(transaction, stored, {
         state,
         venueOrderId: reported.venueOrderId,
         filledQuantity: formatDecimal(filled),
         protectiveLegs: [...reported.protectiveLegs].sort(),
         ...(reported.reason === undefined ? {} : { reason: reported.reason }),
       });
-      return { order, fills };
+      return { ...update, fills, changed: update.changed || fills.length > 0 };
     });
     if (change.fills.length > 0) this.#options.failPoints.pass("after-journal-fill");
     return change;
@@ -257,7 +259,7 @@ export class Journal {
   async #change(clientOrderId: string, decide: (stored: StoredOrder) => OrderUpdate): Promise<Change> {
     return this.#write(async (transaction) => {
       const stored = required(await this.#row(transaction, clientOrderId));
-      return { order: await this.#update(transaction, stored, decide(stored)), fills: [] };
+      return { ...(await this.#update(transaction, stored, decide(stored))), fills: [] };
     });
   }
 
@@ -376,41 +378,36 @@ export class Journal {
     return storedOrder(required(row));
   }
 
+  /** Those of the trades that were not known yet, in one statement. */
   async #insertFills(
     transaction: Transaction,
     trades: readonly VenueTrade[],
     clientOrderId: string,
   ): Promise<readonly WireFill[]> {
-    const fills: WireFill[] = [];
-    for (const trade of trades) {
-      if (trade.clientOrderId !== clientOrderId)
-        throw inconsistent("a trade of another order was reported", { clientOrderId, tradeId: trade.tradeId });
-      const inserted = await transaction.query(
-        `insert into broker.fills (account_uid, trade_id, client_order_id, market, side, quantity, price, fee, fee_asset, time_ms, leg)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (account_uid, trade_id) do nothing returning 1`,
-        [
-          this.#options.accountUid,
-          trade.tradeId,
-          trade.clientOrderId,
-          trade.market,
-          trade.side,
-          trade.quantity,
-          trade.price,
-          trade.fee,
-          trade.feeAsset,
-          trade.time,
-          trade.leg,
-        ],
-      );
-      if (inserted.length === 1) fills.push({ account: this.#options.account, ...trade });
-    }
-    return fills;
+    const foreign = trades.find((trade) => trade.clientOrderId !== clientOrderId);
+    if (foreign) throw inconsistent("a trade of another order was reported", { clientOrderId, tradeId: foreign.tradeId });
+    if (trades.length === 0) return [];
+    const inserted = await transaction.query<{ trade_id: string }>(
+      `insert into broker.fills (account_uid, trade_id, client_order_id, market, side, quantity, price, fee, fee_asset, time_ms, leg)
+       select $1, t."tradeId", t."clientOrderId", t.market, t.side, t.quantity, t.price, t.fee, t."feeAsset", t.time, t.leg
+       from jsonb_to_recordset($2::jsonb) as t("tradeId" text, "clientOrderId" text, market text, side text, quantity numeric,
+         price numeric, fee numeric, "feeAsset" text, time bigint, leg text, position int)
+       order by t.position
+       on conflict (account_uid, trade_id) do nothing returning trade_id`,
+      [this.#options.accountUid, JSON.stringify(trades.map((trade, position) => ({ ...trade, position })))],
+    );
+    const fresh = new Set(inserted.map((row) => row.trade_id));
+    return trades.filter((trade) => fresh.has(trade.tradeId)).map((trade) => ({ account: this.#options.account, ...trade }));
   }
 
   /** Writes only what differs: a repeated report leaves revision and time of the row alone. */
-  async #update(transaction: Transaction, stored: StoredOrder, update: OrderUpdate): Promise<StoredOrder> {
+  async #update(
+    transaction: Transaction,
+    stored: StoredOrder,
+    update: OrderUpdate,
+  ): Promise<{ readonly order: StoredOrder; readonly changed: boolean }> {
     const next = { ...stored, ...update };
-    if (sameOrder(stored, next)) return stored;
+    if (sameOrder(stored, next)) return { order: stored, changed: false };
     const [row] = await transaction.query<OrderRow>(
       `update broker.orders set state = $2, venue_order_id = $3, filled_quantity = $4, protective_legs = $5, reason = $6, cancel_requested = $7,
          updated_at = clock_timestamp(), revision = nextval('broker.order_revisions')
@@ -425,7 +422,7 @@ export class Journal {
         next.cancelRequested ?? null,
       ],
     );
-    return storedOrder(required(row));
+    return { order: storedOrder(required(row)), changed: true };
   }
 }
 

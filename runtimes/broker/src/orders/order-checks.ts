@@ -44,12 +44,14 @@ export interface CheckContext {
  *
  * @returns the notional that counts against the hard caps, in quote currency, rounded up; zero for what only shrinks a position, so that a
  * cap can never lock a position in
- * @throws CodedError ACCOUNT_MISMATCH, MARKET_UNKNOWN, QUANTITY_NOT_ON_STEP, PRICE_UNKNOWN, HARD_CAP_ORDER_NOTIONAL
+ * @throws CodedError ACCOUNT_MISMATCH, MARKET_TYPE_NOT_SUPPORTED, MARKET_UNKNOWN, QUANTITY_NOT_ON_STEP, PRICE_UNKNOWN, HARD_CAP_ORDER_NOTIONAL
  */
 export function checkOrder(order: FinalOrder, context: CheckContext): Decimal {
   const { account, rules, hardCaps, lastPrice } = context;
   if (order.account !== account)
     throw refusal("ACCOUNT_MISMATCH", `the order is for account ${order.account}, this broker is ${account}'s`);
+  if (!rules && order.market.includes(":"))
+    throw refusal("MARKET_TYPE_NOT_SUPPORTED", `MarketTypeNotSupported: ${order.market} is not a spot market`);
   if (!rules) throw refusal("MARKET_UNKNOWN", `the venue has no market ${order.market}`);
   checkSteps(order, rules);
   if (order.side === "sell") return parseDecimal("0");

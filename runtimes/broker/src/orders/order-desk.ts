@@ -29,6 +29,8 @@ export interface OrderDeskOptions {
   readonly verifier: ApprovalVerifier;
   /** Close of the market's last base bar. */
   lastPrice(market: string): Decimal | undefined;
+  /** Bars of this market have to come from now on. */
+  follow(market: string): void;
   readonly clock: Clock;
   readonly failPoints: FailPoints;
   readonly metrics: BrokerMetrics;
@@ -120,7 +122,7 @@ export class OrderDesk {
       if (stored.state === "NotSent" && stored.aboutToSendAtMs === undefined) {
         await sendLog.append({ kind: "void", order: body, riskEpoch, writerEpoch: journal.writerEpoch, atMs: clock.nowMs() });
       }
-      if (created) this.#publish({ order: stored, fills: [] });
+      if (created) this.#publish({ order: stored, fills: [], changed: true });
       return brokerOrderOf(stored);
     });
   }
@@ -165,7 +167,15 @@ export class OrderDesk {
   /** Looks for orders at the venue that nobody here has sent: they are held for a person, not touched. */
   async audit(): Promise<void> {
     const { journal, venue, log } = this.#options;
-    const ids = (await venue.openOrders()).map((order) => order.clientOrderId);
+    let ids: readonly string[];
+    try {
+      ids = (await venue.openOrders()).map((order) => order.clientOrderId);
+    } catch (error) {
+      // The next audit asks again; a venue that is away must not keep the broker from starting.
+      if (!hasCode(error, "VENUE_UNREACHABLE")) throw error;
+      log.warn({ err: error }, "the venue cannot be asked about its open orders");
+      return;
+    }
     const foreign = await journal.missing(ids);
     for (const id of ids) {
       if (!foreign.has(id)) continue;
@@ -177,6 +187,7 @@ export class OrderDesk {
   async #recordAboutToSend(approval: Approval, order: FinalOrder): Promise<{ order: StoredOrder; created: boolean }> {
     const { account, hardCaps, journal, venue, verifier, clock, failPoints } = this.#options;
     const rules = venue.rules(order.market);
+    if (rules) this.#options.follow(order.market);
     if (order.side === "buy") this.discrepancies.requireNone();
     const notional = checkOrder(order, { account, rules, hardCaps, lastPrice: this.#options.lastPrice(order.market) });
     failPoints.pass("before-about-to-send");
@@ -305,6 +316,10 @@ export class OrderDesk {
     const { validity } = venue;
     if (!validity || askedAtMs <= (stored.aboutToSendAtMs ?? Number.POSITIVE_INFINITY) + validity.windowMs + validity.marginMs)
       return unknown;
+    if ((stored.aboutToSendAtMs ?? 0) <= (await venue.forgottenUntilMs())) {
+      const message = "it is older than what the venue remembers: whether it was executed cannot be asked any more";
+      throw new CodedError<BrokerErrorCode>("VENUE_INCONSISTENT", message, { context: { clientOrderId } });
+    }
     const open = await venue.openOrders();
     const trades = await venue.trades({ clientOrderId });
     if (trades.length > 0 || open.some((order) => order.clientOrderId === clientOrderId)) return unknown;
@@ -330,7 +345,7 @@ export class OrderDesk {
   }
 
   #took(change: Change): StoredOrder {
-    this.#publish(change);
+    if (change.changed) this.#publish(change);
     return change.order;
   }
 

@@ -36,6 +36,7 @@ export class FaultyLine {
       lookup: (clientOrderId) => guarded(() => venue.lookup(clientOrderId)),
       openOrders: () => guarded(() => venue.openOrders()),
       trades: (query) => guarded(() => venue.trades(query)),
+      forgottenUntilMs: () => guarded(() => venue.forgottenUntilMs()),
       balances: () => guarded(() => venue.balances()),
       rules: (symbol) => venue.rules(symbol),
       markets: () => venue.markets(),

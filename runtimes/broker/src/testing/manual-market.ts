@@ -8,7 +8,7 @@ import {
   rulesFromSymbol,
 } from "@bellwether/trading";
 import type { BrokerErrorCode } from "../errors.ts";
-import type { FeedSink, MarketFeed } from "../feeds/feed.ts";
+import type { FeedRunOptions, FeedSink, MarketFeed } from "../feeds/feed.ts";
 
 const minuteMs = 60_000;
 
@@ -53,11 +53,13 @@ export class ManualMarket implements MarketFeed {
 
   watch(): void {}
 
+  follow(): void {}
+
   async bars(): Promise<readonly WireBar[]> {
     throw new CodedError<BrokerErrorCode>("TIMEFRAME_NOT_AVAILABLE", "a manual market keeps no history for readers");
   }
 
-  async run(sink: FeedSink, { resumeAfter }: { resumeAfter: (market: string) => number | undefined }): Promise<void> {
+  async run(sink: FeedSink, { resumeAfter }: FeedRunOptions): Promise<void> {
     const afterMs = resumeAfter(this.symbol);
     if (afterMs !== undefined) for (const bar of this.#bars) if (bar.time > afterMs) await sink.onBaseBar(this.symbol, bar);
     this.#sink = sink;

@@ -20,6 +20,11 @@ export interface Venue {
   openOrders(): Promise<readonly VenueOrder[]>;
   /** All executions of one order, oldest first. */
   trades(query: TradesQuery): Promise<readonly VenueTrade[]>;
+  /**
+   * Time stamp of the youngest request whose order the venue has forgotten; 0 when it remembers all. The absence of an order up to there proves
+   * nothing.
+   */
+  forgottenUntilMs(): Promise<number>;
   balances(): Promise<BrokerAccount["balances"]>;
   /** What the venue says of a market; undefined when it has none of that name open. */
   rules(symbol: string): MarketRules | undefined;

@@ -101,7 +101,7 @@ describe("live candles by polling", () => {
         onBar: (event) => void announced.push(event),
         onEnd: () => undefined,
       },
-      { signal: stop.signal, resumeAfter: () => resumeAfterMs },
+      { signal: stop.signal, waiting: resumeAfterMs === undefined ? [] : ["BTC/USDT"], resumeAfter: () => resumeAfterMs },
     );
     await clock.advance(0);
   };

@@ -9,7 +9,7 @@ import {
   timeframeMs,
 } from "@bellwether/trading";
 import type { BrokerErrorCode } from "../../errors.ts";
-import { type BarsQuery, type FeedSink, type MarketFeed, watchLimit } from "../feed.ts";
+import { type BarsQuery, type FeedRunOptions, type FeedSink, type MarketFeed, watchLimit } from "../feed.ts";
 import { type Candle, type PublicExchange, limitedPauseMs } from "./public-exchange.ts";
 
 export interface CcxtFeedOptions {
@@ -114,6 +114,12 @@ export class CcxtFeed implements MarketFeed {
     this.#wake();
   }
 
+  follow(symbol: string): void {
+    if (!this.rules(symbol)) return;
+    this.#follow(symbol, baseTimeframe, undefined);
+    this.#wake();
+  }
+
   async bars({ market, timeframe, limit, untilMs }: BarsQuery): Promise<readonly WireBar[]> {
     const frameMs = this.#require(market, timeframe);
     // What has not been announced yet is the future.
@@ -132,19 +138,17 @@ export class CcxtFeed implements MarketFeed {
     return bars.slice(-limit);
   }
 
-  async run(
-    sink: FeedSink,
-    { signal, resumeAfter }: { signal: AbortSignal; resumeAfter: (market: string) => number | undefined },
-  ): Promise<void> {
+  async run(sink: FeedSink, { signal, waiting, resumeAfter }: FeedRunOptions): Promise<void> {
+    for (const symbol of waiting) this.#wanted.add(symbol);
     if (!(await this.#connect(signal))) return;
     this.#started = true;
+    for (const symbol of waiting) if (this.rules(symbol)) this.#follow(symbol, baseTimeframe, resumeAfter(symbol));
     for (const { symbol, timeframe } of this.#options.markets) {
       const market = this.#options.exchange.market(symbol);
       if (typeof market === "string" || !this.#options.exchange.timeframes.includes(timeframe)) {
         this.#options.log.warn({ symbol, timeframe, market }, "the exchange has no such spot market or timeframe");
         continue;
       }
-      this.#follow(symbol, baseTimeframe, resumeAfter(symbol));
       this.watch(symbol, timeframe);
     }
     while (!signal.aborted) {

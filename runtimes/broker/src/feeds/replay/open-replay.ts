@@ -8,9 +8,11 @@ import { ReplayClock } from "./replay-clock.ts";
 import { ReplayFeed } from "./replay-feed.ts";
 import { SyntheticSource } from "./synthetic-source.ts";
 
-/** Bars that lie before the start of a replay, so that indicators have a past: this many of the longest timeframe, at least a day. */
+/** Bars that lie before the start of a replay, so that indicators have a past: this many of the longest timeframe, and a week at least. */
 const warmupBars = 500;
-const leastWarmupMs = 86_400_000;
+const leastWarmupMs = 7 * 86_400_000;
+/** The generated market has past enough: strategies of a longer timeframe may come after the start. */
+const syntheticWarmupMs = 60 * 86_400_000;
 
 export interface OpenReplayOptions {
   readonly config: Pick<BrokerConfig, "dataDirectory" | "markets">;
@@ -27,7 +29,7 @@ export async function openReplay({ config, replay, clock, log }: OpenReplayOptio
     file: join(config.dataDirectory, "replay-start.json"),
     dataset: data.digest,
     speed: replay.speed,
-    startMs: startOf(data, config.markets),
+    startMs: startOf(data, config.markets, "file" in dataset ? leastWarmupMs : syntheticWarmupMs),
     endMs: data.timeAt(data.count - 1) + data.baseMs,
     clock,
   });
@@ -40,8 +42,8 @@ export async function openReplay({ config, replay, clock, log }: OpenReplayOptio
 }
 
 /** Never beyond the middle of the data: a short file should still have something to replay. */
-function startOf(data: BarSource, markets: readonly { timeframe: string }[]): number {
+function startOf(data: BarSource, markets: readonly { timeframe: string }[], leastMs: number): number {
   const longest = Math.max(data.baseMs, ...markets.map((market) => timeframeMs(market.timeframe)));
   const first = data.timeAt(0);
-  return Math.min(first + Math.max(leastWarmupMs, warmupBars * longest), data.timeAt(Math.floor(data.count / 2)));
+  return Math.min(first + Math.max(leastMs, warmupBars * longest), data.timeAt(Math.floor(data.count / 2)));
 }

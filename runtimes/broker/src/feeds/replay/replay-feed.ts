@@ -10,7 +10,7 @@ import {
   timeframeMs,
 } from "@bellwether/trading";
 import type { BrokerErrorCode } from "../../errors.ts";
-import { type BarsQuery, type FeedSink, type MarketFeed, watchLimit } from "../feed.ts";
+import { type BarsQuery, type FeedRunOptions, type FeedSink, type MarketFeed, watchLimit } from "../feed.ts";
 import { aggregate, mergeBars } from "../aggregate.ts";
 import { type BarSource, sliceOf } from "./bar-source.ts";
 import type { ReplayClock } from "./replay-clock.ts";
@@ -84,6 +84,11 @@ export class ReplayFeed implements MarketFeed {
     this.#wake();
   }
 
+  follow(symbol: string): void {
+    if (this.rules(symbol)) this.#track(symbol);
+    this.#wake();
+  }
+
   async bars({ market, timeframe, limit, untilMs }: BarsQuery): Promise<readonly WireBar[]> {
     const frameMs = this.#frameMs(market, timeframe);
     const track = this.#track(market);
@@ -101,11 +106,10 @@ export class ReplayFeed implements MarketFeed {
     return bars.slice(-limit);
   }
 
-  async run(
-    sink: FeedSink,
-    { signal, resumeAfter }: { signal: AbortSignal; resumeAfter: (market: string) => number | undefined },
-  ): Promise<void> {
-    await this.#catchUp(sink, { signal, resumeAfter });
+  async run(sink: FeedSink, options: FeedRunOptions): Promise<void> {
+    const { signal } = options;
+    for (const symbol of options.waiting) this.follow(symbol);
+    await this.#catchUp(sink, options);
     this.#state = { state: "running", message: "replaying" };
     let delivered = 0;
     while (!signal.aborted) {
@@ -128,10 +132,7 @@ export class ReplayFeed implements MarketFeed {
   }
 
   /** Bars that closed while nobody was here: orders that rest at the venue have met them. They are not announced. */
-  async #catchUp(
-    sink: FeedSink,
-    { signal, resumeAfter }: { signal: AbortSignal; resumeAfter: (market: string) => number | undefined },
-  ): Promise<void> {
+  async #catchUp(sink: FeedSink, { signal, resumeAfter }: FeedRunOptions): Promise<void> {
     for (const track of this.#tracks.values()) {
       const present = track.next;
       const afterMs = resumeAfter(track.symbol);

@@ -38,7 +38,8 @@ export type PaperSettings = z.output<typeof paperSettings>;
 export type StoredCommand =
   | { readonly type: "market"; readonly rules: MarketRules }
   | { readonly type: "deposit"; readonly asset: string; readonly amount: string }
-  | { readonly type: "place"; readonly order: string; readonly at: number }
+  /** `sentAt`: the request's time stamp, wall time. */
+  | { readonly type: "place"; readonly order: string; readonly at: number; readonly sentAt: number }
   | { readonly type: "cancel"; readonly clientOrderId: string; readonly at: number }
   | { readonly type: "bar"; readonly market: string; readonly bar: WireBar };
 
@@ -46,6 +47,7 @@ export type StoredCommand =
 interface HistoryEntry {
   readonly order: VenueOrder;
   readonly live: boolean;
+  readonly sentAt: number;
   readonly trades: readonly VenueTrade[];
 }
 
@@ -57,6 +59,7 @@ interface Snapshot {
   readonly venue: string;
   readonly history: readonly HistoryEntry[];
   readonly processed: Readonly<Record<string, number>>;
+  readonly forgottenUntil: number;
 }
 
 /** Ended orders beyond this are forgotten, oldest first, as exchanges do. */
@@ -80,6 +83,7 @@ export class PaperBook {
   readonly #terms = new Map<string, MarketTerms>();
   readonly #processed = new Map<string, number>();
   #settings: PaperSettings;
+  #forgottenUntil = 0;
   #state: PaperVenueState = emptyVenue();
 
   constructor(options: { accountUid: string; account: string; settings: PaperSettings }) {
@@ -105,6 +109,7 @@ export class PaperBook {
     for (const rules of snapshot.markets) book.#learn(rules);
     for (const entry of snapshot.history) book.#history.set(entry.order.clientOrderId, entry);
     for (const [market, time] of Object.entries(snapshot.processed)) book.#processed.set(market, time);
+    book.#forgottenUntil = snapshot.forgottenUntil;
     return book;
   }
 
@@ -117,6 +122,7 @@ export class PaperBook {
       venue: serialiseVenue(this.#state),
       history: [...this.#history.values()],
       processed: Object.fromEntries(this.#processed),
+      forgottenUntil: this.#forgottenUntil,
     };
     return JSON.stringify(snapshot);
   }
@@ -154,6 +160,15 @@ export class PaperBook {
     return this.#state.orders.map((order) => reportOf(order, undefined));
   }
 
+  /** Time stamp of the youngest request whose order has been forgotten. */
+  get forgottenUntil(): number {
+    return this.#forgottenUntil;
+  }
+
+  waitingMarkets(): readonly string[] {
+    return [...new Set(this.#state.orders.map((order) => order.request.market))];
+  }
+
   hasOrders(market: string): boolean {
     return this.#state.orders.some((order) => order.request.market === market);
   }
@@ -174,7 +189,8 @@ export class PaperBook {
     this.#state = state;
     for (const command of commands) if (command.type === "bar") this.#processed.set(command.market, command.bar.time);
     const changed = new Set<string>();
-    for (const event of events) this.#remember(event, changed);
+    const sentAt = commands.reduce((latest, command) => (command.type === "place" ? command.sentAt : latest), 0);
+    for (const event of events) this.#remember(event, { changed, sentAt });
     this.#forget();
     return { events, changed: [...changed] };
   }
@@ -207,7 +223,7 @@ export class PaperBook {
     this.#terms.set(rules.symbol, marketTerms(rules));
   }
 
-  #remember(event: PaperEvent, changed: Set<string>): void {
+  #remember(event: PaperEvent, { changed, sentAt }: { changed: Set<string>; sentAt: number }): void {
     if (event.type === "refused") return;
     if (event.type === "fill") {
       const { account: _account, ...trade } = wireFill(event.fill, this.#account);
@@ -223,7 +239,7 @@ export class PaperBook {
     const live = event.order.state === "Working" || event.order.protected > 0n;
     // Last changed, last forgotten.
     this.#history.delete(clientOrderId);
-    this.#history.set(clientOrderId, { order, live, trades: known?.trades ?? [] });
+    this.#history.set(clientOrderId, { order, live, sentAt: known?.sentAt ?? sentAt, trades: known?.trades ?? [] });
     changed.add(clientOrderId);
   }
 
@@ -234,6 +250,7 @@ export class PaperBook {
       if (excess === 0) return;
       if (entry.live) continue;
       this.#history.delete(id);
+      this.#forgottenUntil = Math.max(this.#forgottenUntil, entry.sentAt);
       excess -= 1;
     }
   }

@@ -29,7 +29,8 @@ export interface PaperVenueOptions {
   readonly log: Logger;
 }
 
-const validity = { windowMs: 2_000, marginMs: 1_000 };
+/** As Binance's default `recvWindow`, and what clocks and networks may add. */
+export const paperValidity = { windowMs: 5_000, marginMs: 1_000 };
 const generationBytes = 4 * 1024 * 1024;
 
 /**
@@ -40,7 +41,7 @@ const generationBytes = 4 * 1024 * 1024;
  */
 export class PaperVenue implements Venue {
   readonly kind = "paper";
-  readonly validity = validity;
+  readonly validity = paperValidity;
   readonly #options: PaperVenueOptions;
   readonly #book: PaperBook;
   readonly #listeners: ((clientOrderIds: readonly string[]) => void)[] = [];
@@ -80,13 +81,13 @@ export class PaperVenue implements Venue {
     return this.#exclusive(async () => {
       const { clock, market, failPoints } = this.#options;
       const ageMs = clock.nowMs() - timestampMs;
-      if (ageMs > validity.windowMs)
+      if (ageMs > paperValidity.windowMs)
         return { accepted: false, reason: `REQUEST_EXPIRED: the request arrived ${ageMs} ms after its time stamp` };
       if (market.ended()) return { accepted: false, reason: "MARKET_DATA_ENDED: the replay has reached its last bar" };
       const commands: readonly StoredCommand[] = [
         ...this.#marketCommand(order.market),
         ...this.#unloggedBars(),
-        { type: "place", order: canonicalOrder(order), at: this.#marketTime() },
+        { type: "place", order: canonicalOrder(order), at: this.#marketTime(), sentAt: timestampMs },
       ];
       const refusal = this.#book.tried(commands).find((event) => event.type === "refused");
       if (refusal?.type === "refused") {
@@ -127,6 +128,10 @@ export class PaperVenue implements Venue {
     );
   }
 
+  async forgottenUntilMs(): Promise<number> {
+    return this.#exclusive(async () => this.#book.forgottenUntil);
+  }
+
   async balances(): Promise<BrokerAccount["balances"]> {
     return this.#exclusive(async () => [...this.#book.balances]);
   }
@@ -149,8 +154,8 @@ export class PaperVenue implements Venue {
   }
 
   /** Markets in which an order or a leg rests. */
-  marketsWithOrders(symbols: readonly string[]): readonly string[] {
-    return symbols.filter((symbol) => this.#book.hasOrders(symbol));
+  waitingMarkets(): readonly string[] {
+    return this.#book.waitingMarkets();
   }
 
   /** One closed base bar. Bars of a market come in order; one that has been met already is left out. */
