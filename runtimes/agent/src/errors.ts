@@ -17,7 +17,7 @@ export const agentErrors = {
 export type AgentErrorCode = keyof typeof agentErrors;
 
 /** The codes that are the program's own fault: the strategy is `ProgramFailed`, nothing else is wrong. */
-export const programFaults: ReadonlySet<AgentErrorCode> = new Set<AgentErrorCode>([
+const programFaults: ReadonlySet<AgentErrorCode> = new Set<AgentErrorCode>([
   "BAD_PARAMETERS",
   "UNKNOWN_PROGRAM",
   "BAD_PROGRAM",

@@ -24,7 +24,7 @@ export type StreamEvent =
   | { readonly kind: "snapshot"; readonly snapshot: AgentSnapshot }
   | { readonly kind: "end"; readonly message: string };
 
-export interface BarsQuery {
+interface BarsQuery {
   readonly market: string;
   readonly timeframe: string;
   readonly limit: number;

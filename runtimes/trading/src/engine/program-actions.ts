@@ -16,7 +16,7 @@ export interface Signal {
 }
 
 /** Most actions of one kind in one decision; the wire's bound. */
-export const MOST_ACTIONS = 100;
+const MOST_ACTIONS = 100;
 
 const positiveDecimal = /^(?=.*[1-9])\d{1,24}(\.\d{1,18})?$/;
 const durationPattern = /^([1-9]\d{0,6})(s|m|h|d|w)$/;
