@@ -1,7 +1,7 @@
 import { existsSync, fsyncSync, openSync, closeSync } from "node:fs";
 import { join } from "node:path";
 
-/** The places a crash is tried at, in the order an order passes them; `docs/broker.md` draws them. */
+/** The places a crash is tried at, in the order an order passes them; README.md draws them. */
 export const failPointNames = [
   /** Approval verified, nothing recorded. */
   "before-about-to-send",

@@ -1,7 +1,7 @@
 import type { Metrics } from "@bellwether/service-kit";
 import type { BrokerOrder, WireFill } from "@bellwether/trading";
 
-/** What a broker counts. Names are part of the interface for dashboards; see docs/broker.md. */
+/** What a broker counts. Names are part of the interface for dashboards; see README.md. */
 export class BrokerMetrics {
   readonly #submissions;
   readonly #submitSeconds;
