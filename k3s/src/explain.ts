@@ -1,9 +1,14 @@
 import { ClusterError, clusterErrors } from "./errors.ts";
 
-/** An error as a person should see it: the sentence for what was foreseen, the stack for what was not. */
+/** Their message says all there is to say. */
+const selfExplaining: ReadonlySet<string> = new Set(["PREFLIGHT_FAILED", "USAGE"]);
+
+/** An error as a person should see it: sentences for what was foreseen, the stack for what was not. */
 export function explain(error: unknown): string {
-  if (error instanceof ClusterError) return `[ERROR] ${error.message}\n        (${error.code}: ${clusterErrors[error.code]})`;
-  return `[ERROR] unexpected: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+  if (!(error instanceof ClusterError))
+    return `[ERROR] unexpected: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+  const { code, message } = error;
+  return selfExplaining.has(code) ? `[ERROR] ${message}` : `[ERROR] ${message}\n        (${code}: ${clusterErrors[code]})`;
 }
 
 /** 2 wrong usage, 3 the machine lacks something, 1 everything else. */

@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { cpus } from "node:os";
 import { ensurePackages, missingPackages } from "../cache/packages.ts";
 import { ClusterError } from "../errors.ts";
 import type { BuiltImage } from "../images/image-builder.ts";
@@ -27,7 +27,7 @@ export class CurrentDriver implements Driver {
   readonly ownImages = [] as const;
   readonly traits = {
     kubeletRoot: "/var/lib/kubelet",
-    sharedCores: defaultSharedCores(availableParallelism()),
+    sharedCores: defaultSharedCores(cpus().length),
     storageClass: undefined,
     enforcesNetworkPolicy: undefined,
   };

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { cpus } from "node:os";
 import path from "node:path";
 import { stringify } from "yaml";
 import { ensurePackages, missingPackages } from "../cache/packages.ts";
@@ -40,7 +40,7 @@ export class K3sDriver implements Driver {
   readonly ownImages = [] as const;
   readonly traits = {
     kubeletRoot: "/var/lib/kubelet",
-    sharedCores: defaultSharedCores(availableParallelism()),
+    sharedCores: defaultSharedCores(cpus().length),
     storageClass: "local-path",
     enforcesNetworkPolicy: true,
   };
@@ -53,7 +53,7 @@ export class K3sDriver implements Driver {
     if (!(await hasCommand("systemctl")))
       problems.push({ what: "no systemd", remedy: "k3s' installer needs it: use --cluster source" });
     if (!(await hasCommand("curl"))) problems.push({ what: "curl is not installed", remedy: "apt-get install curl" });
-    if (availableParallelism() < 2)
+    if (cpus().length < 2)
       problems.push({ what: "1 CPU", remedy: "at least 2 are needed: one for the system, one to pin an agent to" });
     const missing = await missingPackages("images");
     if (missing.length > 0 && !(await hasCommand("apt-get")))
@@ -72,7 +72,7 @@ export class K3sDriver implements Driver {
   }
 
   async start(_images: ReadonlyMap<string, BuiltImage>, report: Report): Promise<string> {
-    const totalCores = availableParallelism();
+    const totalCores = cpus().length;
     const dropIn = kubeletDropIn({ totalCores, sharedCores: defaultSharedCores(totalCores) });
     for (const [file, text] of k3sFiles(dropIn)) {
       mkdirSync(path.dirname(file), { recursive: true });

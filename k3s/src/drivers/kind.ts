@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { cpus, tmpdir } from "node:os";
 import path from "node:path";
 import { stringify } from "yaml";
 import { cacheDirectory } from "../cache/cache-directory.ts";
@@ -68,7 +68,7 @@ export class KindDriver implements Driver {
   // kindnet, kind's network plugin, enforces policies in recent versions only: a probe has to tell.
   readonly traits = {
     kubeletRoot: "/var/lib/kubelet",
-    sharedCores: defaultSharedCores(availableParallelism()),
+    sharedCores: defaultSharedCores(cpus().length),
     storageClass: undefined,
     enforcesNetworkPolicy: undefined,
   };
@@ -86,7 +86,7 @@ export class KindDriver implements Driver {
     if (missing.length > 0 && process.getuid?.() !== 0) {
       problems.push({ what: `${missing.join(", ")} not installed`, remedy: `sudo apt-get install ${missing.join(" ")}` });
     }
-    if (availableParallelism() < 2)
+    if (cpus().length < 2)
       problems.push({ what: "1 CPU", remedy: "at least 2 are needed: one for the system, one to pin an agent to" });
     return problems;
   }
@@ -98,7 +98,7 @@ export class KindDriver implements Driver {
   async start(_images: ReadonlyMap<string, BuiltImage>, report: Report): Promise<string> {
     const existing = (await kind(kindCommands.list)).split("\n");
     if (!existing.includes(kindClusterName)) {
-      const totalCores = availableParallelism();
+      const totalCores = cpus().length;
       // Kept in the cache, because the node reads the mount for as long as it lives.
       const directory = path.join(cacheDirectory(), "kind-kubelet.conf.d");
       mkdirSync(directory, { recursive: true });

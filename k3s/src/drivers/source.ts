@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { cpus } from "node:os";
 import path from "node:path";
 import { stringify } from "yaml";
 import { type BuiltBinary, ensureBinaries } from "../cache/binaries.ts";
@@ -38,7 +38,7 @@ async function findPrograms(): Promise<Programs> {
 }
 
 function writeConfiguration(layout: SourceLayout, pauseImage: string): { forwardsNames: boolean } {
-  const totalCores = availableParallelism();
+  const totalCores = cpus().length;
   const nameServers = reachableNameServers(readFileSync("/etc/resolv.conf", "utf8"));
   const files = configurationFiles(layout, {
     pauseImage,
@@ -88,7 +88,7 @@ export class SourceDriver implements Driver {
     // The bridge plugin enforces no NetworkPolicy.
     this.traits = {
       kubeletRoot: layout.kubelet,
-      sharedCores: defaultSharedCores(availableParallelism()),
+      sharedCores: defaultSharedCores(cpus().length),
       storageClass: storageClassName,
       enforcesNetworkPolicy: false,
     };
@@ -137,6 +137,9 @@ export class SourceDriver implements Driver {
 
   async stop(report: Report): Promise<void> {
     const record = readInstance(this.#layout);
+    if (record && process.getuid?.() !== 0) {
+      throw new ClusterError("PREFLIGHT_FAILED", "the source cluster on this machine belongs to root: run `sudo npm run down`");
+    }
     if (record) await teardown(this.#layout, record.before, report);
     await removeRemains(this.#layout);
   }

@@ -15,7 +15,7 @@ describe("the kubelet drop-in", () => {
 
   test("holds only what pins: policy and reservation", () => {
     expect(Object.keys(parse(kubeletDropIn({ totalCores: 2, sharedCores: 1 }))).sort()).toEqual(
-      ["apiVersion", "cpuManagerPolicy", "cpuManagerReconcilePeriod", "kind", "kubeReserved"].sort(),
+      ["apiVersion", "cpuManagerPolicy", "kind", "kubeReserved"].sort(),
     );
   });
 

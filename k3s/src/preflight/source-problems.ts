@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { createServer } from "node:net";
-import { availableParallelism } from "node:os";
+import { cpus } from "node:os";
 import { missingBinaries } from "../cache/binaries.ts";
 import { cacheDirectory } from "../cache/cache-directory.ts";
 import { missingPackages } from "../cache/packages.ts";
@@ -164,13 +164,13 @@ export async function sourceProblems(layout: SourceLayout): Promise<Problem[]> {
   const isLinux = process.platform === "linux";
   const isRoot = process.getuid?.() === 0;
   if (!isLinux) return judgeSource({ ...nothingMissing, platform: process.platform });
-  const ours = isRoot ? instanceState(layout).state : "none";
+  const ours = instanceState(layout).state;
   const ports =
     ours === "none" ? await Promise.all(hostPorts.map(async (entry) => ({ ...entry, free: await isFree(entry.port) }))) : [];
   return judgeSource({
     platform: process.platform,
     isRoot,
-    cores: availableParallelism(),
+    cores: cpus().length,
     hasGo: (await findCommand("go")) !== undefined,
     missingBinaries: missingBinaries([
       "coredns",

@@ -212,6 +212,8 @@ function kubeletConfiguration(layout: SourceLayout): string {
     containerRuntimeEndpoint: `unix://${layout.containerdSocket}`,
     cgroupDriver: "cgroupfs",
     failSwapOn: false,
+    // How long the small pods may stay on a core that was just given away; the default is 10 s.
+    cpuManagerReconcilePeriod: "2s",
     clusterDNS: [network.dnsIp],
     clusterDomain: network.clusterDomain,
     evictionHard: { "nodefs.available": "1%", "imagefs.available": "1%", "memory.available": "100Mi" },
