@@ -16,10 +16,14 @@ export const failPointNames = [
 ] as const;
 export type FailPointName = (typeof failPointNames)[number];
 
+/** Unnamed steps, for generated histories: every write transaction passes all of them. */
+export const stepNames = ["transaction-begins", "transaction-commits", "transaction-committed"] as const;
+export type StepName = (typeof stepNames)[number];
+
 /** Given by constructor to whatever persists or sends; tests crash there, a kill test ends the process there, production does nothing. */
 export interface FailPoints {
   /** May throw (a simulated crash) or not return (a real one). */
-  pass(name: FailPointName): void;
+  pass(name: FailPointName | StepName): void;
 }
 
 export const noFailPoints: FailPoints = { pass: () => undefined };

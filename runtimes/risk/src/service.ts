@@ -122,7 +122,7 @@ export class RiskService {
     const { clock, log } = this.#options;
     while (!signal.aborted) {
       try {
-        await this.#open();
+        await this.open();
         break;
       } catch (error) {
         if (!hasCode(error, "JOURNAL_UNAVAILABLE")) throw error;
@@ -244,7 +244,8 @@ export class RiskService {
     this.#wakeAll();
   }
 
-  async #open(): Promise<void> {
+  /** Everything of a start but the loops. @throws CodedError JOURNAL_UNAVAILABLE */
+  async open(): Promise<void> {
     const { database, policy, signer, holder, brokers, log } = this.#options;
     const applied = await migrate(database);
     if (applied.length > 0) log.info({ applied }, "the journal's schema has been brought up to date");

@@ -14,9 +14,8 @@ export function decisionOf(
   return { strategyUid: uid, run, marketSet, decisionTime, state: "{}", intents: [], cancels: [], replaces: [], ...change };
 }
 
-/** A market buy of a tenth of the equity, unless changed; the demo market moves around 37,000. */
-export function buy(snapshot: AgentSnapshot, change: IntentChange = {}): DecisionRequest["intents"][number] {
-  const signalPrice = snapshot.account.positions[0]?.markPrice ?? "37000";
+/** A market buy of a tenth of the equity at `signalPrice`, unless changed. */
+export function buy(signalPrice: string, change: IntentChange = {}): DecisionRequest["intents"][number] {
   return {
     ordinal: 0,
     market,

@@ -46,7 +46,7 @@ describe.skipIf(missing !== undefined)(`a kill at each named point of the order 
       ({ trading, orders }) => trading.allowed && orders.length === 0,
       30_000,
     );
-    return decisionOf(snapshot, { intents: [buy(snapshot, { size: { quantity: "0.001" } })] });
+    return decisionOf(snapshot, { intents: [buy(await stack.price("alpha"), { size: { quantity: "0.001" } })] });
   }
 
   async function settled(): Promise<void> {

@@ -33,7 +33,7 @@ describe.skipIf(missing !== undefined)(`the order path, real processes on a real
 
   test("a decision becomes one filled order; its retry gets the stored answer, another one on the same bar is refused", async () => {
     const snapshot = await stack.snapshot("alpha");
-    const request = decisionOf(snapshot, { intents: [buy(snapshot)], state: '{"step":1}' });
+    const request = decisionOf(snapshot, { intents: [buy(await stack.price("alpha"))], state: '{"step":1}' });
     const reply = await stack.decide(request);
     expect(reply).toMatchObject({ stored: "new", results: [{ ordinal: 0, verdict: { allowed: true } }] });
     expect(await stack.decide(request)).toEqual({ ...reply, stored: "repeated" });
@@ -95,7 +95,7 @@ describe.skipIf(missing !== undefined)(`the order path, real processes on a real
   test("a limit order rests, is replaced by a new one and cancelled; reservations follow the venue", async () => {
     const snapshot = await stack.snapshot("alpha");
     const placed = await stack.decide(
-      decisionOf(snapshot, { intents: [buy(snapshot, { size: { quantity: "0.1" }, limit: "1000" })] }),
+      decisionOf(snapshot, { intents: [buy(await stack.price("alpha"), { size: { quantity: "0.1" }, limit: "1000" })] }),
     );
     const first = placed.results[0]?.clientOrderId ?? "";
     const working = await eventually(
@@ -137,7 +137,7 @@ describe.skipIf(missing !== undefined)(`the order path, real processes on a real
       ({ effectiveLimits }) => effectiveLimits["maxOrderNotional"] === "10",
     );
     const snapshot = await stack.snapshot("alpha");
-    const reply = await stack.decide(decisionOf(snapshot, { intents: [buy(snapshot)] }));
+    const reply = await stack.decide(decisionOf(snapshot, { intents: [buy(await stack.price("alpha"))] }));
     expect(reply.results[0]?.verdict).toMatchObject({ allowed: false, reason: "ORDER_NOTIONAL", numbers: { maximum: "10" } });
     stack.setPolicy({});
     await eventually(
@@ -148,7 +148,9 @@ describe.skipIf(missing !== undefined)(`the order path, real processes on a real
 
   test("a halt cancels working entries, denies new ones, and ends when the annotation goes", async () => {
     const snapshot = await stack.snapshot("alpha");
-    await stack.decide(decisionOf(snapshot, { intents: [buy(snapshot, { size: { quantity: "0.1" }, limit: "1000" })] }));
+    await stack.decide(
+      decisionOf(snapshot, { intents: [buy(await stack.price("alpha"), { size: { quantity: "0.1" }, limit: "1000" })] }),
+    );
     await eventually(
       () => stack.snapshot("alpha"),
       ({ orders }) => orders[0]?.state === "Working",
@@ -159,7 +161,7 @@ describe.skipIf(missing !== undefined)(`the order path, real processes on a real
       ({ trading, orders }) => !trading.allowed && orders.length === 0,
     );
     expect(halted.trading).toMatchObject({ reason: "PolicyHalted" });
-    const denied = await stack.decide(decisionOf(halted, { intents: [buy(halted)] }));
+    const denied = await stack.decide(decisionOf(halted, { intents: [buy(await stack.price("alpha"))] }));
     expect(denied.results[0]?.verdict).toMatchObject({ allowed: false, reason: "HALTED" });
     stack.setPolicy({});
     await eventually(
@@ -170,10 +172,9 @@ describe.skipIf(missing !== undefined)(`the order path, real processes on a real
 
   test("with Postgres down nothing is sent and everybody is told; trading resumes by itself", async () => {
     const before = await stack.snapshot("alpha");
+    const request = decisionOf(before, { intents: [buy(await stack.price("alpha"))] });
     postgres.kill();
-    await expect(stack.decide(decisionOf(before, { intents: [buy(before)] }))).rejects.toSatisfy(
-      (error) => codeOf(error) === "JOURNAL_UNAVAILABLE",
-    );
+    await expect(stack.decide(request)).rejects.toSatisfy((error) => codeOf(error) === "JOURNAL_UNAVAILABLE");
     const told = await eventually(
       () => stack.portfolio(),
       ({ strategies }) => strategies[0]?.trading.reason === "JournalUnavailable",
@@ -186,7 +187,7 @@ describe.skipIf(missing !== undefined)(`the order path, real processes on a real
       ({ trading }) => trading.allowed,
     );
     const after = await stack.snapshot("alpha");
-    expect(await stack.decide(decisionOf(after, { intents: [buy(after)] }))).toMatchObject({
+    expect(await stack.decide(decisionOf(after, { intents: [buy(await stack.price("alpha"))] }))).toMatchObject({
       results: [{ verdict: { allowed: true } }],
     });
     await eventually(
@@ -207,7 +208,12 @@ describe.skipIf(missing !== undefined)(`the order path, real processes on a real
   test("suspending cancels and denies; deleting with Keep hands everything to unassigned and settles", async () => {
     const start = await stack.snapshot("beta");
     await stack.decide(
-      decisionOf(start, { intents: [buy(start), buy(start, { ordinal: 1, size: { quantity: "0.1" }, limit: "1000" })] }),
+      decisionOf(start, {
+        intents: [
+          buy(await stack.price("beta")),
+          buy(await stack.price("beta"), { ordinal: 1, size: { quantity: "0.1" }, limit: "1000" }),
+        ],
+      }),
     );
     await eventually(
       () => stack.snapshot("beta"),
@@ -219,7 +225,7 @@ describe.skipIf(missing !== undefined)(`the order path, real processes on a real
       ({ orders }) => orders.length === 0,
     );
     expect(suspended.trading).toMatchObject({ allowed: false, reason: "Suspended" });
-    const denied = await stack.decide(decisionOf(suspended, { intents: [buy(suspended)] }));
+    const denied = await stack.decide(decisionOf(suspended, { intents: [buy(await stack.price("beta"))] }));
     expect(denied.results[0]?.verdict).toMatchObject({ reason: "SUSPENDED" });
 
     await eventually(

@@ -12,6 +12,7 @@ import {
   type PortfolioView,
   type RegistrationReply,
   agentSnapshot,
+  barsReply,
   decisionReply,
   portfolioView,
   registrationReply,
@@ -214,6 +215,13 @@ export class Stack {
 
   snapshot(uid: string): Promise<AgentSnapshot> {
     return this.agent(uid).get(`/v1/strategies/${uid}`, { schema: agentSnapshot });
+  }
+
+  /** The last close, as the agent sees it. */
+  async price(uid: string): Promise<string> {
+    const query = { market, timeframe, limit: 1, strategy: uid };
+    const { bars } = await this.agent(uid).get("/v1/bars", { schema: barsReply, query });
+    return String(bars.at(-1)?.close);
   }
 
   decide(request: DecisionRequest): Promise<DecisionReply> {

@@ -66,7 +66,7 @@ export class AccountRunner {
     while (!signal.aborted) {
       this.#wakeUp = new AbortController();
       try {
-        pauseMs = (await this.#round()) > 0 ? busyMs : quietMs;
+        pauseMs = (await this.round()) > 0 ? busyMs : quietMs;
       } catch (error) {
         pauseMs = Math.min(pauseMs * 2, longestPauseMs);
         this.#options.log.warn({ err: messageOf(error), account: this.#options.account.name }, "an account's round failed");
@@ -75,8 +75,8 @@ export class AccountRunner {
     }
   }
 
-  /** Returns how many orders are still owed something. */
-  async #round(): Promise<number> {
+  /** Looks at everything once. Returns how many orders are still owed something. */
+  async round(): Promise<number> {
     const { account, settlement, clock, policyUid, database, progressDeletions, onOpened } = this.#options;
     if (!account.loaded) await account.exclusive(async () => undefined);
     if (!account.opened && database.available && (await openAccount(account, policyUid))) onOpened();

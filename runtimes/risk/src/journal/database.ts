@@ -1,12 +1,14 @@
 import { type Check, type Clock, CodedError, Dependency, type Logger, hasCode, messageOf } from "@bellwether/service-kit";
 import { DatabaseError, Pool, type PoolClient, type QueryResultRow } from "pg";
 import type { RiskErrorCode } from "../errors.ts";
+import { type FailPoints, noFailPoints } from "../fail-points.ts";
 
 export interface DatabaseOptions {
   readonly dsn: string;
   readonly clock: Clock;
   readonly log: Logger;
   readonly applicationName: string;
+  readonly failPoints?: FailPoints;
 }
 
 /** Statements of one transaction. numeric and bigint arrive as text: no amount passes through a float. */
@@ -98,6 +100,8 @@ export class Database {
    * @throws CodedError JOURNAL_UNAVAILABLE (outcome unknown), or what `work` threw
    */
   async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    const failPoints = this.#options.failPoints ?? noFailPoints;
+    failPoints.pass("transaction-begins");
     const client = await this.#connect();
     let broken: Error | undefined;
     const onError = (error: Error): void => void (broken = error);
@@ -108,7 +112,9 @@ export class Database {
       };
       await client.query("begin");
       const result = await work(transaction);
+      failPoints.pass("transaction-commits");
       await client.query("commit");
+      failPoints.pass("transaction-committed");
       this.#answered();
       return result;
     } catch (error) {

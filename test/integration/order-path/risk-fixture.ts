@@ -1,0 +1,185 @@
+import { type Clock, Metrics, hasCode, silentLogger } from "@bellwether/service-kit";
+import {
+  type Approval,
+  type BrokerAccount,
+  type BrokerOrder,
+  type VoidRequest,
+  effectiveLimits,
+  tradingCosts,
+} from "@bellwether/trading";
+import { brokerStatus } from "../../../runtimes/broker/src/errors.ts";
+import { EventHub } from "../../../runtimes/risk/src/api/event-hub.ts";
+import { Database } from "../../../runtimes/risk/src/journal/database.ts";
+import { riskMetrics } from "../../../runtimes/risk/src/metrics.ts";
+import { createSigner } from "../../../runtimes/risk/src/orders/signer.ts";
+import type { EffectivePolicy } from "../../../runtimes/risk/src/policy/effective-policy.ts";
+import { RiskService } from "../../../runtimes/risk/src/service.ts";
+import { RiskCrashSwitch } from "../../../runtimes/risk/src/testing/risk-crash.ts";
+import type { Broker, SubmitOutcome } from "../../../runtimes/risk/src/venue/broker.ts";
+import { BrokerWorld, type RunningBroker, startingUsdt } from "../broker/broker-fixture.ts";
+import type { TestPostgres } from "./postgres.ts";
+
+export const policyUid = "policy-1";
+export { startingUsdt };
+
+/** What becomes of one call from risk to its broker. */
+export type CallFault = "none" | "request-lost" | "reply-lost" | "late";
+
+/** The line between risk and its broker, with the faults a test asks for. A broker that is not running does not answer. */
+export class BrokerLine implements Broker {
+  running: RunningBroker | undefined;
+  next: CallFault = "none";
+  readonly #late: (() => Promise<unknown>)[] = [];
+
+  async submit(approval: Approval): Promise<SubmitOutcome> {
+    const fault = this.#takeFault();
+    const call = (): Promise<BrokerOrder> => this.#broker().submit(approval);
+    if (fault === "request-lost") return { kind: "unknown", message: "the request was lost" };
+    if (fault === "late") {
+      this.#late.push(call);
+      return { kind: "unknown", message: "no answer in time" };
+    }
+    try {
+      const order = await call();
+      return fault === "reply-lost" ? { kind: "unknown", message: "the answer was lost" } : { kind: "known", order };
+    } catch (error) {
+      const status = hasCode(error) ? ((brokerStatus as Record<string, number>)[error.code] ?? 500) : 500;
+      if (fault === "none" && status < 500 && hasCode(error))
+        return { kind: "refused", code: error.code, message: error.message };
+      return { kind: "unknown", message: String(error) };
+    }
+  }
+
+  voidOrder(clientOrderId: string, request: VoidRequest): Promise<BrokerOrder> {
+    return this.#ask(() => this.#broker().void(clientOrderId, request));
+  }
+
+  cancel(clientOrderId: string, legs: "entry" | "all"): Promise<BrokerOrder> {
+    return this.#ask(() => this.#broker().cancel(clientOrderId, legs));
+  }
+
+  account(): Promise<BrokerAccount> {
+    return this.#broker().account();
+  }
+
+  async bars(): Promise<never> {
+    throw new Error("histories read no bars");
+  }
+
+  /** What was under way arrives now, however late. */
+  async deliverLate(): Promise<void> {
+    for (const call of this.#late.splice(0)) await call().catch(() => undefined);
+  }
+
+  async #ask<T>(call: () => Promise<T>): Promise<T> {
+    const fault = this.#takeFault();
+    if (fault === "request-lost" || fault === "late") throw new Error("no answer");
+    const reply = await call();
+    if (fault === "reply-lost") throw new Error("the answer was lost");
+    return reply;
+  }
+
+  #takeFault(): CallFault {
+    const fault = this.next;
+    this.next = "none";
+    return fault;
+  }
+
+  #broker(): RunningBroker["broker"] {
+    if (!this.running) throw new Error("connection refused");
+    return this.running.broker;
+  }
+}
+
+export interface RunningRisk {
+  readonly service: RiskService;
+  readonly database: Database;
+  readonly failPoints: RiskCrashSwitch;
+  readonly superseded: { value: boolean };
+}
+
+export const policy: EffectivePolicy = {
+  uid: policyUid,
+  generation: 1,
+  baseCurrency: "USDT",
+  trading: "Active",
+  haltAnnotation: undefined,
+  limits: effectiveLimits({ maxPositionRatio: "0.6", maxOrderNotional: "5000", maxOpenOrders: 8 }),
+  shownLimits: {},
+  accounts: new Map([["paper", { kind: "paper", costs: tradingCosts({ feeBps: "10", slippageBps: "5" }) }]]),
+};
+
+/** Everything around a risk that survives it: Postgres, the broker's world, the line between them. */
+export class RiskWorld {
+  readonly broker: BrokerWorld;
+  readonly line = new BrokerLine();
+  readonly postgres: TestPostgres;
+  policy = policy;
+  /** Reads the world's time; waiting moves it. */
+  readonly clock: Clock;
+
+  constructor(postgres: TestPostgres) {
+    this.postgres = postgres;
+    this.broker = new BrokerWorld(postgres);
+    const manual = this.broker.clock;
+    this.clock = {
+      nowMs: () => manual.nowMs(),
+      setTimeout: (fn, delayMs) => manual.setTimeout(fn, delayMs),
+      sleep: (delayMs) => manual.advance(delayMs),
+    };
+  }
+
+  /** A risk process without its loops: the test takes every round. @param crashAt the step it dies at */
+  async start(crashAt?: number): Promise<RunningRisk> {
+    const failPoints = new RiskCrashSwitch(crashAt);
+    const database = new Database({
+      dsn: this.postgres.riskDsn,
+      clock: this.clock,
+      log: silentLogger,
+      applicationName: "risk test",
+      failPoints,
+    });
+    const superseded = { value: false };
+    const service = new RiskService({
+      policy: { uid: policyUid, name: "demo" },
+      brokers: new Map([["paper", this.line]]),
+      database,
+      signer: createSigner(),
+      hub: new EventHub(),
+      metrics: riskMetrics(new Metrics()),
+      clock: this.clock,
+      log: silentLogger,
+      failPoints,
+      holder: "test",
+      onSeries: () => undefined,
+      onSuperseded: () => void (superseded.value = true),
+    });
+    const running = { service, database, failPoints, superseded };
+    try {
+      service.setPolicy(this.policy);
+      await service.open();
+      await this.round(running);
+      return running;
+    } catch (error) {
+      await this.end(running);
+      throw error;
+    }
+  }
+
+  round({ service }: RunningRisk): Promise<number> {
+    return service.runner("paper")?.round() ?? Promise.resolve(0);
+  }
+
+  /** The process is gone: nothing it still does counts. */
+  async end(running: RunningRisk): Promise<void> {
+    running.failPoints.kill();
+    await running.database.close().catch(() => undefined);
+  }
+
+  /** Why nothing of this world may outlive it. */
+  async remove(): Promise<void> {
+    if (this.line.running) await this.broker.end(this.line.running);
+    this.line.running = undefined;
+    this.broker.remove();
+  }
+}
