@@ -79,7 +79,10 @@ export interface KubernetesClient {
   patchStatus<T extends KubernetesObject>(resource: Resource<T>, ref: ObjectRef, patch: object): Promise<Stored<T>>;
   /** PUT; CONFLICT when `metadata.resourceVersion` is no longer current. */
   replace<T extends KubernetesObject>(resource: Resource<T>, object: T): Promise<Stored<T>>;
-  /** False when there was no such object. Resolves when the deletion is accepted, not when the object is gone. */
+  /**
+   * False when there was no such object. Resolves when the deletion is accepted, not when the object is gone. Give the uid:
+   * repeated after a broken connection, a deletion by name alone may hit a successor of that name.
+   */
   delete(resource: Resource, ref: ObjectRef, options?: DeleteOptions): Promise<boolean>;
   /** Resolves when the server ended the watch; throws EXPIRED when `resourceVersion` is too old. */
   watch<T extends KubernetesObject>(

@@ -1,4 +1,4 @@
-import { type KubernetesObject, type ObjectKey, type Stored, keyOf } from "./objects.ts";
+import { type KubernetesObject, type ObjectKey, type Stored, keyOf, refOf } from "./objects.ts";
 import { isNewer } from "./resource-version.ts";
 
 export interface CacheChange<T extends KubernetesObject> {
@@ -9,6 +9,22 @@ export interface CacheChange<T extends KubernetesObject> {
   readonly previous?: Stored<T>;
   /** Our own write came back: who wrote it has nothing to learn from it. */
   readonly own: boolean;
+}
+
+/** News held back during an own write; from a LIST it cannot be told what lay before it, so it stays news in any case. */
+interface Held<T extends KubernetesObject> {
+  readonly change: CacheChange<T>;
+  readonly listed: boolean;
+}
+
+/** Own writes of one key that are under way, and what the watch told meanwhile. */
+interface Writing<T extends KubernetesObject> {
+  writes: number;
+  readonly held: Held<T>[];
+  /** Objects of this name whose end was told: a late answer must not bring them back. */
+  readonly goneUids: Set<string>;
+  /** The newest version at which a LIST did not name the key. */
+  absentAt?: string;
 }
 
 export type CacheListener<T extends KubernetesObject> = (change: CacheChange<T>) => void;
@@ -44,8 +60,9 @@ export class ObjectCache<T extends KubernetesObject> {
   /** uids that our own delete removed; kept until the watch says so, lest an older event brings them back. */
   readonly #removed = new Set<string>();
   /** Keys with own writes under way, and the news that came meanwhile. */
-  readonly #writing = new Map<ObjectKey, { writes: number; readonly held: CacheChange<T>[] }>();
+  readonly #writing = new Map<ObjectKey, Writing<T>>();
   readonly #listeners = new Set<CacheListener<T>>();
+  #listing = false;
   readonly #indexes = new Map<string, Index<T>>();
   readonly #transform: Transform<T>;
 
@@ -87,7 +104,17 @@ export class ObjectCache<T extends KubernetesObject> {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** A state from a LIST or a watch's ADDED or MODIFIED. */
+  /** A state from a LIST: it may stand for many changes at once, so the echo of an own write is news here. */
+  observeListed(object: Stored<T>): void {
+    this.#listing = true;
+    try {
+      this.observe(object);
+    } finally {
+      this.#listing = false;
+    }
+  }
+
+  /** A state from a watch's ADDED or MODIFIED. */
   observe(object: Stored<T>): void {
     const key = keyOf(object.metadata);
     if (this.#removed.has(object.metadata.uid)) return;
@@ -97,14 +124,16 @@ export class ObjectCache<T extends KubernetesObject> {
       return;
     }
     if (!current.awaitsEcho) return;
-    if (object.metadata.resourceVersion === current.object.metadata.resourceVersion) current.awaitsEcho = false;
-    else this.#announce({ type: "modified", key, object: current.object, own: false });
+    const isEcho = object.metadata.resourceVersion === current.object.metadata.resourceVersion;
+    if (isEcho) current.awaitsEcho = false;
+    if (!isEcho || this.#listing) this.#announce({ type: "modified", key, object: current.object, own: false });
   }
 
   /** A watch's DELETED, whose resourceVersion is that of the deletion. */
   observeDeleted(object: Stored<T>): void {
     const key = keyOf(object.metadata);
     const wasOurs = this.#removed.delete(object.metadata.uid);
+    this.#writing.get(key)?.goneUids.add(object.metadata.uid);
     const current = this.#entries.get(key);
     if (!current) return;
     const recreated = current.object.metadata.uid !== object.metadata.uid;
@@ -117,19 +146,13 @@ export class ObjectCache<T extends KubernetesObject> {
    * then, so that the echo can be told from somebody else's change. Call the result once, with the answer if there is one.
    */
   beginWrite(key: ObjectKey): (answer?: Stored<T>) => void {
-    const writing = this.#writing.get(key) ?? { writes: 0, held: [] };
+    const writing: Writing<T> = this.#writing.get(key) ?? { writes: 0, held: [], goneUids: new Set() };
     writing.writes++;
     this.#writing.set(key, writing);
     return (answer) => {
       if (--writing.writes === 0) this.#writing.delete(key);
-      // A write that takes off the last finalizer ends the object, and the watch may say so before the answer is read: then it stays gone.
-      const isGone = writing.held.some(({ type, object }) => type === "deleted" && object.metadata.uid === answer?.metadata.uid);
-      if (answer && !isGone) this.overlay(answer);
-      const ownVersion = answer?.metadata.resourceVersion;
-      for (const change of writing.held.splice(0)) {
-        const own = change.type !== "deleted" && change.object.metadata.resourceVersion === ownVersion;
-        this.#announce(own ? { ...change, own } : change);
-      }
+      if (answer && !isOver(answer, writing)) this.overlay(answer);
+      this.#announceHeld(writing, answer?.metadata.resourceVersion);
     };
   }
 
@@ -152,6 +175,10 @@ export class ObjectCache<T extends KubernetesObject> {
   /** End of a complete LIST: what it did not name is gone, unless it was written after the list was made. */
   retain(keys: ReadonlySet<ObjectKey>, list: { readonly resourceVersion: string; readonly namespace?: string }): void {
     this.#removed.clear();
+    for (const [key, writing] of this.#writing) {
+      const inScope = list.namespace === undefined || refOf(key).namespace === list.namespace;
+      if (inScope && !keys.has(key)) writing.absentAt = list.resourceVersion;
+    }
     for (const [key, current] of this.#entries) {
       const { namespace, resourceVersion } = current.object.metadata;
       if (keys.has(key) || (list.namespace !== undefined && namespace !== list.namespace)) continue;
@@ -178,14 +205,30 @@ export class ObjectCache<T extends KubernetesObject> {
     this.#announce({ type: "deleted", key, object: current.object, own });
   }
 
+  #announceHeld(writing: Writing<T>, ownVersion: string | undefined): void {
+    for (const held of writing.held.splice(0)) {
+      const { change, listed } = held;
+      const own = !listed && change.type !== "deleted" && change.object.metadata.resourceVersion === ownVersion;
+      if (own) this.#announce({ ...change, own });
+      else if (writing.writes > 0) writing.held.push(held);
+      else this.#announce(change);
+    }
+  }
+
   #announce(change: CacheChange<T>): void {
     const writing = change.own ? undefined : this.#writing.get(change.key);
     if (writing) {
-      writing.held.push(change);
+      writing.held.push({ change, listed: this.#listing });
       return;
     }
     for (const listener of this.#listeners) listener(change);
   }
+}
+
+/** The end of the object that a write answered with was told before its answer was read. */
+function isOver<T extends KubernetesObject>({ metadata }: Stored<T>, { goneUids, absentAt }: Writing<T>): boolean {
+  if (goneUids.has(metadata.uid)) return true;
+  return absentAt !== undefined && !isNewer(metadata.resourceVersion, absentAt);
 }
 
 interface Index<T extends KubernetesObject> {

@@ -97,11 +97,21 @@ export class Reflector<T extends KubernetesObject> {
     } catch (error) {
       if (signal.aborted) return 0;
       const reason = restartReasonOf(error);
-      this.#options.log.debug({ kind: this.#options.resource.kind, reason, err: error }, "watch interrupted");
+      this.#report(reason, error);
       if (reason === "expired") this.#resourceVersion = undefined;
       const retryAfterMs = isKubernetesError(error) ? error.context.retryAfterMs : undefined;
       return Math.max(retryAfterMs ?? 0, this.#next(reason, openedAtMs));
     }
+  }
+
+  /** A cut heals by itself; a refusal (a role that lacks `watch`, a CRD that is missing) or a long failure wants a person. */
+  #report(reason: RestartReason, error: unknown): void {
+    const { log, resource } = this.#options;
+    const wantsPerson = reason === "refused" || this.#failures >= 5;
+    log[wantsPerson ? "warn" : "debug"](
+      { kind: resource.kind, reason, err: error, blindMs: this.blindMs() },
+      "watch interrupted",
+    );
   }
 
   #next(reason: RestartReason, openedAtMs: number | undefined): number {
@@ -124,7 +134,7 @@ export class Reflector<T extends KubernetesObject> {
       signal.throwIfAborted();
       for (const object of page.items) {
         seen.add(keyOf(object.metadata));
-        cache.observe(object);
+        cache.observeListed(object);
       }
       token = page.continue;
       if (token !== undefined) continue;
