@@ -22,17 +22,9 @@ export const failPointNames = [
   "before-reply",
 ] as const;
 
-/** Unnamed steps, for generated histories: every transaction and every append passes some of them. */
-export const stepNames = [
-  "transaction-begins",
-  "transaction-commits",
-  "transaction-committed",
-  "append-begins",
-  "append-synced",
-] as const;
-
 export type FailPointName = (typeof failPointNames)[number];
-export type StepName = (typeof stepNames)[number];
+/** Unnamed steps, for generated histories: every transaction and every append passes some of them. */
+export type StepName = "transaction-begins" | "transaction-commits" | "transaction-committed" | "append-begins" | "append-synced";
 
 /** Given by constructor to whatever persists or sends; tests crash there, a kill test ends the process there, production does nothing. */
 export interface FailPoints {

@@ -7,7 +7,7 @@ import { crc32 } from "node:zlib";
  */
 
 const headerBytes = 8;
-export const longestPayloadBytes = 1_048_576;
+const longestPayloadBytes = 1_048_576;
 
 export function encodeFrame(payload: string): Buffer {
   const body = Buffer.from(payload, "utf8");

@@ -30,7 +30,7 @@ export interface SendLogLimits {
   readonly totalBytes: number;
 }
 
-export const defaultSendLogLimits: SendLogLimits = { segmentBytes: 4 * 1024 * 1024, totalBytes: 64 * 1024 * 1024 };
+const defaultSendLogLimits: SendLogLimits = { segmentBytes: 4 * 1024 * 1024, totalBytes: 64 * 1024 * 1024 };
 
 const segmentName = /^send-(\d{8})\.log$/;
 

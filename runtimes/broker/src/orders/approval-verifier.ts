@@ -4,7 +4,7 @@ import { type Approval, approvalPayload } from "@bellwether/trading";
 import type { BrokerErrorCode } from "../errors.ts";
 
 /** Where risk's public keys stand: a table only risk's Postgres role can insert into. */
-export interface RiskKeys {
+interface RiskKeys {
   riskKey(keyId: string, policyUid: string): Promise<{ publicKey: string; epoch: number } | undefined>;
 }
 
@@ -15,7 +15,7 @@ export interface ApprovalVerifierOptions {
 }
 
 /** An approval lives a second; the rest is for clocks of two nodes that differ. */
-export const longestValidityMs = 1_000;
+const longestValidityMs = 1_000;
 const clockToleranceMs = 250;
 const keyCacheLimit = 64;
 

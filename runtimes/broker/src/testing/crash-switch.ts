@@ -1,7 +1,7 @@
 import type { FailPointName, FailPoints, StepName } from "../fail-points.ts";
 
 /** The end of a process, thrown: no handler of the code under test knows it. */
-export class Crash extends Error {
+class Crash extends Error {
   constructor(at: string) {
     super(`crashed at ${at}`);
     this.name = "Crash";

@@ -29,7 +29,7 @@ export interface PublicExchange {
 export const limitedPauseMs = 60_000;
 
 /** The exchanges whose public data this image carries. */
-export const exchangeNames = ["binance", "bybit", "coinbase", "kraken", "okx"] as const;
+const exchangeNames = ["binance", "bybit", "coinbase", "kraken", "okx"] as const;
 export type ExchangeName = (typeof exchangeNames)[number];
 
 /** What is used of a ccxt exchange object; its own declarations are mostly `any`. */

@@ -21,18 +21,16 @@ import {
   tradingCosts,
   wireFill,
 } from "@bellwether/trading";
-import { z } from "zod";
 import type { BrokerErrorCode } from "../../errors.ts";
 import type { VenueOrder, VenueTrade } from "../venue.ts";
 
 /** What trading costs on this account. Changing it takes effect at the next start; what has happened stays as it was. */
-export const paperSettings = z.strictObject({
-  feeBps: z.string(),
-  slippageBps: z.string(),
-  volumeShare: z.string(),
-  volumeUnit: z.enum(["Base", "Quote"]),
-});
-export type PaperSettings = z.output<typeof paperSettings>;
+export interface PaperSettings {
+  readonly feeBps: string;
+  readonly slippageBps: string;
+  readonly volumeShare: string;
+  readonly volumeUnit: "Base" | "Quote";
+}
 
 /** What is written to the log, one frame for all that belongs together. `order` is canonical text, `at` market time. */
 export type StoredCommand =
@@ -63,7 +61,7 @@ interface Snapshot {
 }
 
 /** Ended orders beyond this are forgotten, oldest first, as exchanges do. */
-export const rememberedOrders = 2_000;
+const rememberedOrders = 2_000;
 
 export interface Applied {
   readonly events: readonly PaperEvent[];

@@ -8,7 +8,7 @@ import { PaperBook, type PaperSettings, type StoredCommand } from "./paper-book.
 import { beginGeneration, readPaperState } from "./paper-log.ts";
 
 /** What the paper venue must know of the market it plays. */
-export interface PaperMarket {
+interface PaperMarket {
   marketTimeMs(): number;
   /** The replay has reached its last bar: nothing can fill any more. */
   ended(): boolean;
