@@ -11,10 +11,10 @@ export async function violations(policy: string): Promise<Record<string, unknown
     ),
     "an order filled beyond its quantity": await query(
       `SELECT o.client_order_id FROM broker.orders o JOIN broker.fills f USING (client_order_id) WHERE f.leg = 'entry'
-       GROUP BY o.client_order_id, o.body HAVING sum(f.quantity) > (o.body::jsonb ->> 'quantity')::numeric`,
+       GROUP BY o.client_order_id, o.body HAVING sum(f.quantity) > substring(o.body from 'quantity=([0-9.]+)')::numeric`,
     ),
     "a bar decided twice": await query(
-      "SELECT strategy_uid, run, decision_time FROM risk.decisions GROUP BY strategy_uid, run, decision_time HAVING count(*) > 1",
+      "SELECT strategy_uid, run, decision_time_ms FROM risk.decisions GROUP BY strategy_uid, run, decision_time_ms HAVING count(*) > 1",
     ),
     "an order at the broker that risk has not judged": await query(
       "SELECT o.client_order_id FROM broker.orders o LEFT JOIN risk.orders r USING (client_order_id) WHERE r.client_order_id IS NULL",

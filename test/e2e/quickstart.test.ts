@@ -55,6 +55,30 @@ describe.skipIf(skipReason)(`the quickstart${skipReason ? ` (skipped: ${skipReas
     ).toEqual([]);
   });
 
+  test("shows equity and position that plain SQL over the journal gives, too", async () => {
+    await kubectl(["patch", "strategy", name, "--type=merge", "-p", '{"spec":{"suspend":true}}']);
+    try {
+      // Nothing trades any more, so that the journal stands still; marks move on, which is why the status' own mark is used.
+      const uid = (await get("strategy", name))?.metadata.uid ?? "";
+      await waitFor(
+        async () => {
+          const status = (await get("strategy", name))?.status;
+          if (status?.phase !== "Paused") return false;
+          const position = status.positions?.[0] as { quantity: string; markPrice: string } | undefined;
+          const [row] = await query(foldOf(uid, position?.markPrice ?? "0"));
+          return row?.["quantity"] === (position?.quantity ?? "0") && row?.["equity"] === status.equity;
+        },
+        { timeoutMs: 90_000, everyMs: 1_000, what: "status equal to the fold in SQL" },
+      );
+    } finally {
+      await kubectl(["patch", "strategy", name, "--type=merge", "-p", '{"spec":{"suspend":false}}']);
+    }
+    await waitFor(async () => (await get("strategy", name))?.status?.phase === "Running", {
+      timeoutMs: 60_000,
+      what: "Running again",
+    });
+  });
+
   test("keeps agent, risk and broker below 120 MiB each", async () => {
     const pods = await list("pods", ["-l", "app.kubernetes.io/component in (agent,risk,broker)"]);
     expect(pods.length).toBeGreaterThanOrEqual(3);
@@ -81,3 +105,20 @@ describe.skipIf(skipReason)(`the quickstart${skipReason ? ` (skipped: ${skipReas
     }
   });
 });
+
+/** Transfers and fills of one strategy, summed in SQL alone: docs/journal.md, with the mark given. */
+function foldOf(uid: string, mark: string): string {
+  return `
+    WITH entries AS (
+      SELECT asset, amount FROM risk.transfers WHERE to_sub_account = '${uid}'
+      UNION ALL SELECT asset, -amount FROM risk.transfers WHERE from_sub_account = '${uid}'
+      UNION ALL SELECT leg.asset, leg.amount FROM broker.fills f JOIN risk.orders o USING (client_order_id)
+        CROSS JOIN LATERAL (VALUES
+          ('BTC', CASE f.side WHEN 'buy' THEN f.quantity ELSE -f.quantity END),
+          ('USDT', CASE f.side WHEN 'buy' THEN -f.quantity * f.price ELSE f.quantity * f.price END),
+          (f.fee_asset, -f.fee)) AS leg (asset, amount)
+        WHERE o.strategy_uid = '${uid}'
+    ), balances AS (
+      SELECT coalesce(sum(amount) FILTER (WHERE asset = 'BTC'), 0) AS btc, coalesce(sum(amount) FILTER (WHERE asset = 'USDT'), 0) AS usdt FROM entries
+    ) SELECT trim_scale(btc)::text AS quantity, trim_scale(usdt + trunc(btc * ${mark}, 18))::text AS equity FROM balances`;
+}
