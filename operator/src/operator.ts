@@ -21,6 +21,7 @@ import { type NodeAgentRef, NodeAssignments } from "./platform/node-assignments.
 import { nodeCapacity } from "./platform/resources.ts";
 import { type RiskChange, RiskLink } from "./platform/risk-link.ts";
 import { StatusWriter } from "./platform/status-writer.ts";
+import { calmInTerminatingNamespaces } from "./platform/terminating-namespace.ts";
 import type { TokenIssuerReader } from "./platform/token-issuer.ts";
 import { BY_POLICY, BY_UID, type World } from "./platform/world.ts";
 import { WriteCadence } from "./platform/write-cadence.ts";
@@ -146,8 +147,18 @@ class Operator {
   }
 
   #controller(kind: string, reconcile: (key: string) => ReturnType<ReturnType<typeof strategyReconciler>>): Controller {
-    const { clock, random, log, kubernetesMetrics: metrics } = this.#options;
-    return new Controller({ kind, reconcile, clock, random, log, metrics, concurrency, backoff: { baseMs: 50, maxMs: 30_000 } });
+    const { client, clock, random, log, kubernetesMetrics: metrics } = this.#options;
+    const calm = calmInTerminatingNamespaces(client, reconcile);
+    return new Controller({
+      kind,
+      reconcile: calm,
+      clock,
+      random,
+      log,
+      metrics,
+      concurrency,
+      backoff: { baseMs: 50, maxMs: 30_000 },
+    });
   }
 
   /** Who is told of what. Children wake their owner, references wake who names them. */

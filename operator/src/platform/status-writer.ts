@@ -6,6 +6,7 @@ import {
   type KubernetesObject,
   type Resource,
   type Stored,
+  isKubernetesError,
   statusPatch,
 } from "@bellwether/kubernetes";
 
@@ -61,7 +62,10 @@ export class StatusWriter {
     const { finalizers = [], resourceVersion } = object.metadata;
     if (!finalizers.includes(finalizer)) return;
     const patch = { metadata: { resourceVersion, finalizers: finalizers.filter((name) => name !== finalizer) } };
-    await this.#uncached.patch(resource, { ref: refOf(object), patch });
+    await this.#uncached.patch(resource, { ref: refOf(object), patch }).catch((error: unknown) => {
+      // It has gone already: another look at an object that the watch has not taken away yet.
+      if (!isKubernetesError(error, "NOT_FOUND")) throw error;
+    });
   }
 }
 

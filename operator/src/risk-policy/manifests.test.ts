@@ -46,6 +46,7 @@ function children(policy: RiskPolicy, fields: Partial<Observed> = {}): Child[] {
     policy,
     strategies: [],
     tokens: { issuer: "https://issuer", jwks: '{"keys":[]}\n' },
+    brokerConfigs: new Map(),
     pods: [],
     word: { heard: false, reason: "RiskNotReady", message: "" },
     config: testConfig(),
@@ -137,6 +138,17 @@ describe("the children of a RiskPolicy", () => {
     expect(hash([testStrategy("a"), testStrategy("b")], "rpol-main-broker-paper")).toBe(
       hash([testStrategy("a")], "rpol-main-broker-paper"),
     );
+  });
+
+  test("do not restart a broker for a strategy that was deleted, until another market comes", () => {
+    const textOf = (strategies: Observed["strategies"], brokerConfigs = new Map<string, string>()): string =>
+      named(children(testPolicy(), { strategies, brokerConfigs }), "ConfigMap", "rpol-main-broker-paper").data!["config.json"]!;
+    const eth = testStrategy("b", { markets: [{ symbol: "ETH/USDT", timeframe: "1m" }] });
+    const both = textOf([testStrategy("a"), eth]);
+    expect(textOf([testStrategy("a")], new Map([["paper", both]]))).toBe(both);
+    const sol = testStrategy("c", { markets: [{ symbol: "SOL/USDT", timeframe: "1m" }] });
+    const markets = brokerConfig.parse(JSON.parse(textOf([testStrategy("a"), sol], new Map([["paper", both]])))).markets;
+    expect(markets.map(({ symbol }) => symbol)).toEqual(["BTC/USDT", "SOL/USDT"]);
   });
 
   test("are not restarted by new signing keys", () => {

@@ -31,6 +31,7 @@ const observed = (fields: Partial<Observed> = {}): Observed => ({
   policy: testPolicy(),
   strategies: [],
   tokens: { issuer: "https://issuer", jwks: "{}" },
+  brokerConfigs: new Map(),
   pods: [],
   word: heard(),
   config: testConfig(),

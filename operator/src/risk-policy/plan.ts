@@ -7,7 +7,7 @@ import type { OperatorConfig } from "../config.ts";
 import type { ObservedPod } from "../observed-pod.ts";
 import { brokerChildren, riskChildren } from "./manifests.ts";
 import { networkPolicies } from "./network-policies.ts";
-import { brokerConfigText, riskConfigText } from "./service-configs.ts";
+import { brokerConfigText, riskConfigText, servedMarkets } from "./service-configs.ts";
 
 /** What risk last said of itself. */
 export type PortfolioWord =
@@ -20,6 +20,8 @@ export interface Observed {
   readonly strategies: readonly Strategy[];
   /** Issuer and signing keys of ServiceAccount tokens. */
   readonly tokens: { readonly issuer: string; readonly jwks: string };
+  /** `config.json` of a broker as it is now, by account name. */
+  readonly brokerConfigs: ReadonlyMap<string, string>;
   /** Pods of risk and brokers, for why they are not ready. */
   readonly pods: readonly ObservedPod[];
   readonly word: PortfolioWord;
@@ -90,6 +92,7 @@ function childrenOf({
   strategies,
   tokens,
   config,
+  brokerConfigs,
 }: Observed): { ok: true; children: Manifest[] } | { ok: false; message: string } {
   const source = { policy, issuer: tokens.issuer, config };
   const risk = riskConfigText(source);
@@ -99,7 +102,7 @@ function childrenOf({
     ...riskChildren({ policy, config, configText: risk.text, jwks: tokens.jwks }),
   ];
   for (const account of policy.spec.accounts) {
-    const broker = brokerConfigText(source, account, strategies);
+    const broker = brokerConfigText(source, { account, strategies, served: servedMarkets(brokerConfigs.get(account.name)) });
     if (!broker.ok) return { ok: false, message: `account ${account.name}: ${broker.message}` };
     children.push(...brokerChildren({ policy, config, configText: broker.text, jwks: tokens.jwks }, account));
   }

@@ -10,12 +10,12 @@ import {
   requeueAfter,
 } from "@bellwether/kubernetes";
 import { type Clock, type Logger, messageOf } from "@bellwether/service-kit";
-import { riskName } from "../child-name.ts";
+import { brokerName, riskName } from "../child-name.ts";
 import { namespaceOf } from "../child-objects.ts";
 import type { OperatorConfig } from "../config.ts";
 import { type ObservedPod, observePod } from "../observed-pod.ts";
 import type { ChildWriter } from "../platform/child-writer.ts";
-import { riskPolicies } from "../platform/resources.ts";
+import { type ConfigMap, riskPolicies } from "../platform/resources.ts";
 import type { RiskLink } from "../platform/risk-link.ts";
 import type { StatusWriter } from "../platform/status-writer.ts";
 import type { TokenIssuer } from "../platform/token-issuer.ts";
@@ -82,11 +82,24 @@ class RiskPolicyReconciler {
       policy,
       strategies: world.strategies.cache.byIndex(BY_POLICY, keyOf({ namespace, name: policy.metadata.name })),
       tokens,
+      brokerConfigs: this.#brokerConfigs(policy),
       pods: this.#pods(policy),
       word: risk.word({ namespace, name: policy.metadata.name }),
       config,
       nowMs: clock.nowMs(),
     });
+  }
+
+  #brokerConfigs(policy: Object): ReadonlyMap<string, string> {
+    const cache = this.#on.world.children.get("ConfigMap")?.cache;
+    const texts = new Map<string, string>();
+    for (const { name } of policy.spec.accounts) {
+      const found = cache?.get(keyOf({ namespace: namespaceOf(policy), name: brokerName(policy.metadata.name, name) })) as
+        ConfigMap | undefined;
+      const text = found?.data?.["config.json"];
+      if (text !== undefined) texts.set(name, text);
+    }
+    return texts;
   }
 
   /** Pods of its StatefulSets: owned by them, not by the policy. */

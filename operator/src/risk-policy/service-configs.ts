@@ -43,15 +43,25 @@ export function riskConfigText({ policy, issuer, config }: ConfigSource): Render
   return rendered(riskConfig.safeParse(input));
 }
 
-export function brokerConfigText(
-  { policy, issuer, config }: ConfigSource,
-  account: RiskAccount,
-  strategies: readonly Strategy[],
-): Rendered {
+export interface Market {
+  readonly symbol: string;
+  readonly timeframe: string;
+}
+
+export interface Trade {
+  readonly account: RiskAccount;
+  /** Strategies of the policy. */
+  readonly strategies: readonly Strategy[];
+  /** Markets that the broker serves now. */
+  readonly served: readonly Market[];
+}
+
+export function brokerConfigText({ policy, issuer, config }: ConfigSource, trade: Trade): Rendered {
+  const { account } = trade;
   const input: BrokerConfigInput = {
     policy: identityOf(policy),
     account: accountOf(account),
-    markets: marketsOf(policy, account.name, strategies).slice(0, mostMarkets),
+    markets: marketsOf(policy, trade).slice(0, mostMarkets),
     hardCaps: { ...account.hardCaps },
     riskSubject: subjectOf(namespaceOf(policy), riskName(policy.metadata.name)),
     issuer,
@@ -76,22 +86,37 @@ function identityOf(policy: RiskPolicy): PolicyIdentity {
 }
 
 /**
- * Every market and timeframe that a strategy of the account trades on, each once, in a stable order. A new one restarts the broker; those of
- * deleted strategies leave with the next change of the policy's strategies.
+ * Every market and timeframe that a strategy of the account trades on, each once, in a stable order. A new one restarts the broker. Those that
+ * nobody trades on any more stay until something else restarts it: a deleted strategy must not interrupt the others. Only a file that stands
+ * for "the single market of the account" leaves no room for them.
  */
-export function marketsOf(
-  policy: RiskPolicy,
-  account: string,
-  strategies: readonly Strategy[],
-): { symbol: string; timeframe: string }[] {
-  const markets = new Map<string, { symbol: string; timeframe: string }>();
+function marketsOf(policy: RiskPolicy, { account, strategies, served }: Trade): Market[] {
+  const wanted = new Map<string, Market>();
   for (const strategy of strategies) {
     const { riskPolicyRef, mode } = effectiveStrategySpec(strategy.spec);
     const isHere = strategy.metadata.namespace === policy.metadata.namespace && riskPolicyRef.name === policy.metadata.name;
-    if (!isHere || riskPolicyRef.account !== account || mode === "Backtest") continue;
-    for (const { symbol, timeframe } of strategy.spec.markets) markets.set(`${symbol} ${timeframe}`, { symbol, timeframe });
+    if (!isHere || riskPolicyRef.account !== account.name || mode === "Backtest") continue;
+    for (const { symbol, timeframe } of strategy.spec.markets) wanted.set(`${symbol} ${timeframe}`, { symbol, timeframe });
   }
+  const known = new Map(served.map(({ symbol, timeframe }) => [`${symbol} ${timeframe}`, { symbol, timeframe }]));
+  const isNew = [...wanted.keys()].some((key) => !known.has(key));
+  const markets = isNew || standsForOneMarket(account) ? wanted : known;
   return [...markets.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, market]) => market);
+}
+
+function standsForOneMarket({ paper }: RiskAccount): boolean {
+  const market = paper && effectivePaperAccount(paper).market;
+  return market?.kind === "replay" && market.dataset.source.kind !== "synthetic" && market.dataset.symbol === undefined;
+}
+
+/** The markets in a broker's config.json; none where there is no such file, or one that this version cannot read. */
+export function servedMarkets(configText: string | undefined): Market[] {
+  if (configText === undefined) return [];
+  try {
+    return brokerConfig.safeParse(JSON.parse(configText)).data?.markets ?? [];
+  } catch {
+    return []; // Somebody's hand was in it; it is written anew.
+  }
 }
 
 function accountOf(account: RiskAccount): BrokerConfigInput["account"] {

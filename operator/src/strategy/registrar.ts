@@ -17,8 +17,8 @@ export interface Registered {
   readonly registered: { readonly run: number; readonly shareRatio: string } | undefined;
 }
 
-/** A refusal may have been about something that has passed, such as a position that had to be closed first. */
-const refusalTtlMs = 5_000;
+/** A refusal may have been about something that passes, such as balances that a broker has not read yet or a position that had to be closed. */
+const refusalTtlMs = 900;
 /** Risk must have had time to show the strategy in its portfolio before its absence there means anything. */
 const graceMs = 10_000;
 

@@ -71,7 +71,11 @@ export function pinned(
       "CoreCountDiffers",
       `the kubelet has given the agent cores ${assignment.cpus}, it asked for ${wants.cpus}`,
     );
-  return draft("True", "ExclusiveCores", `${count === 1 ? "core" : "cores"} ${assignment.cpus} belong to the agent alone`);
+  return draft(
+    "True",
+    "ExclusiveCores",
+    `${count === 1 ? "core" : "cores"} ${assignment.cpus} ${count === 1 ? "belongs" : "belong"} to the agent alone`,
+  );
 }
 
 /** How many cores a list such as `0,2-3` names. */
