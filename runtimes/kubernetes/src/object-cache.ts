@@ -21,10 +21,8 @@ interface Held<T extends KubernetesObject> {
 interface Writing<T extends KubernetesObject> {
   writes: number;
   readonly held: Held<T>[];
-  /** Objects of this name whose end was told: a late answer must not bring them back. */
-  readonly goneUids: Set<string>;
-  /** The newest version at which a LIST did not name the key. */
-  absentAt?: string;
+  /** The newest version of the key that watch or LIST told meanwhile; what an older answer says is over. */
+  toldVersion?: string;
 }
 
 export type CacheListener<T extends KubernetesObject> = (change: CacheChange<T>) => void;
@@ -118,6 +116,7 @@ export class ObjectCache<T extends KubernetesObject> {
   observe(object: Stored<T>): void {
     const key = keyOf(object.metadata);
     if (this.#removed.has(object.metadata.uid)) return;
+    this.#told(key, object.metadata.resourceVersion);
     const current = this.#entries.get(key);
     if (!current || isNewer(object.metadata.resourceVersion, current.object.metadata.resourceVersion)) {
       this.#put({ key, object, current, own: false });
@@ -133,7 +132,7 @@ export class ObjectCache<T extends KubernetesObject> {
   observeDeleted(object: Stored<T>): void {
     const key = keyOf(object.metadata);
     const wasOurs = this.#removed.delete(object.metadata.uid);
-    this.#writing.get(key)?.goneUids.add(object.metadata.uid);
+    this.#told(key, object.metadata.resourceVersion);
     const current = this.#entries.get(key);
     if (!current) return;
     const recreated = current.object.metadata.uid !== object.metadata.uid;
@@ -146,12 +145,13 @@ export class ObjectCache<T extends KubernetesObject> {
    * then, so that the echo can be told from somebody else's change. Call the result once, with the answer if there is one.
    */
   beginWrite(key: ObjectKey): (answer?: Stored<T>) => void {
-    const writing: Writing<T> = this.#writing.get(key) ?? { writes: 0, held: [], goneUids: new Set() };
+    const writing: Writing<T> = this.#writing.get(key) ?? { writes: 0, held: [] };
     writing.writes++;
     this.#writing.set(key, writing);
     return (answer) => {
       if (--writing.writes === 0) this.#writing.delete(key);
-      if (answer && !isOver(answer, writing)) this.overlay(answer);
+      const { toldVersion } = writing;
+      if (answer && (toldVersion === undefined || isNewer(answer.metadata.resourceVersion, toldVersion))) this.overlay(answer);
       this.#announceHeld(writing, answer?.metadata.resourceVersion);
     };
   }
@@ -175,9 +175,8 @@ export class ObjectCache<T extends KubernetesObject> {
   /** End of a complete LIST: what it did not name is gone, unless it was written after the list was made. */
   retain(keys: ReadonlySet<ObjectKey>, list: { readonly resourceVersion: string; readonly namespace?: string }): void {
     this.#removed.clear();
-    for (const [key, writing] of this.#writing) {
-      const inScope = list.namespace === undefined || refOf(key).namespace === list.namespace;
-      if (inScope && !keys.has(key)) writing.absentAt = list.resourceVersion;
+    for (const key of this.#writing.keys()) {
+      if (list.namespace === undefined || refOf(key).namespace === list.namespace) this.#told(key, list.resourceVersion);
     }
     for (const [key, current] of this.#entries) {
       const { namespace, resourceVersion } = current.object.metadata;
@@ -205,6 +204,11 @@ export class ObjectCache<T extends KubernetesObject> {
     this.#announce({ type: "deleted", key, object: current.object, own });
   }
 
+  #told(key: ObjectKey, version: string): void {
+    const writing = this.#writing.get(key);
+    if (writing && (writing.toldVersion === undefined || isNewer(version, writing.toldVersion))) writing.toldVersion = version;
+  }
+
   #announceHeld(writing: Writing<T>, ownVersion: string | undefined): void {
     for (const held of writing.held.splice(0)) {
       const { change, listed } = held;
@@ -223,12 +227,6 @@ export class ObjectCache<T extends KubernetesObject> {
     }
     for (const listener of this.#listeners) listener(change);
   }
-}
-
-/** The end of the object that a write answered with was told before its answer was read. */
-function isOver<T extends KubernetesObject>({ metadata }: Stored<T>, { goneUids, absentAt }: Writing<T>): boolean {
-  if (goneUids.has(metadata.uid)) return true;
-  return absentAt !== undefined && !isNewer(metadata.resourceVersion, absentAt);
 }
 
 interface Index<T extends KubernetesObject> {
