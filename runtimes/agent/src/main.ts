@@ -58,7 +58,8 @@ async function start(lifetime: Lifetime): Promise<void> {
 
 /** The last words go to the kubelet first: nothing may come between them and the exit. */
 async function end(terminationFile: string, { exitCode, message }: Ending, lifetime: Lifetime): Promise<void> {
-  await writeFile(terminationFile, terminationText(message)).catch((error: unknown) => {
+  // Never created: where there is no kubelet that waits for it, there is no such file.
+  await writeFile(terminationFile, terminationText(message), { flag: "r+" }).catch((error: unknown) => {
     startLog.warn({ err: error, terminationFile }, "the termination message cannot be written");
   });
   lifetime.stop(exitCode);
