@@ -24,6 +24,25 @@ export interface LoggerOptions {
   readonly destination?: DestinationStream;
 }
 
+const deepestCause = 5;
+
+/**
+ * An error as it stands in a log: code, context and the chain of causes. Ours rather than pino's, which marks what it has seen on the objects
+ * themselves and takes anything with a `message` for an error: a frozen context made it throw.
+ */
+function loggedError(error: unknown, depth = 0): unknown {
+  if (!(error instanceof Error)) return error;
+  const { code, context } = error as { code?: unknown; context?: unknown };
+  return {
+    type: error.constructor.name,
+    message: error.message,
+    ...(code !== undefined && { code }),
+    ...(context !== undefined && { context }),
+    stack: error.stack,
+    ...(error.cause !== undefined && depth < deepestCause && { cause: loggedError(error.cause, depth + 1) }),
+  };
+}
+
 /** Structured logs on standard output, one JSON object a line. */
 export function createLogger({ name, level = "info", destination }: LoggerOptions): Logger {
   const options = {
@@ -33,7 +52,7 @@ export function createLogger({ name, level = "info", destination }: LoggerOption
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: redactedPaths, censor: "[redacted]" },
-    serializers: { err: pino.stdSerializers.errWithCause, error: pino.stdSerializers.errWithCause },
+    serializers: { err: loggedError, error: loggedError },
   };
   return destination ? pino(options, destination) : pino(options);
 }
