@@ -1,0 +1,52 @@
+import { marketTerms, rulesFromSymbol } from "@bellwether/trading";
+import { describe, expect, test } from "vitest";
+import type { AccountBook } from "../portfolio/book.ts";
+import { amount, fill, openedBook, withOrders } from "../testing/book-builder.ts";
+import { bookOrder } from "../testing/book-fixtures.ts";
+import { type DeletionWorld, planDeletion } from "./plan-deletion.ts";
+
+const markets = [{ market: "BTC/USDT", timeframe: "1m" }];
+const holding = (): AccountBook => {
+  const book = openedBook();
+  book.applyFill(fill({ quantity: "2", price: "100" }));
+  return book;
+};
+const world = (book: AccountBook, deletion: "Keep" | "Flatten", ended = false): DeletionWorld => ({
+  strategy: { uid: "s-1", deletion, markets },
+  book,
+  terms: (market) => {
+    const rules = rulesFromSymbol(market);
+    return rules && marketTerms(rules);
+  },
+  ended,
+});
+
+describe("planDeletion", () => {
+  test("waits while an order is open or a leg rests", () => {
+    const working = withOrders(holding(), bookOrder({ known: true, state: "Working" }));
+    expect(planDeletion(world(working, "Flatten"))).toEqual({ step: "wait", workingOrders: 1 });
+    const resting = withOrders(holding(), bookOrder({ known: true, state: "Filled", protectiveLegs: ["stopLoss"] }));
+    expect(planDeletion(world(resting, "Keep"))).toEqual({ step: "wait", workingOrders: 1 });
+  });
+
+  test("Keep hands over cash and position, with what the position had cost", () => {
+    expect(planDeletion(world(holding(), "Keep"))).toEqual({
+      step: "handOver",
+      balances: [
+        { asset: "USDT", amount: amount("4800"), cost: undefined },
+        { asset: "BTC", amount: amount("2"), cost: amount("200") },
+      ],
+    });
+  });
+
+  test("Flatten sells first", () => {
+    expect(planDeletion(world(holding(), "Flatten"))).toEqual({
+      step: "sell",
+      sales: [{ market: "BTC/USDT", quantity: "2", price: "100" }],
+    });
+  });
+
+  test("Flatten hands over what can never be sold: the market data has ended", () => {
+    expect(planDeletion(world(holding(), "Flatten", true))).toMatchObject({ step: "handOver" });
+  });
+});
