@@ -15,7 +15,7 @@ const COMMA = 44;
 export interface CsvOptions {
   /** What to do about missing bars. Duplicates and disorder are always refused. */
   readonly gaps: "Refuse" | "Skip";
-  /** Length of a bar. Default: the smallest distance between two lines. */
+  /** Length of a bar. Default: the most frequent distance between two lines, with `gaps: Skip` the smallest. */
   readonly timeframeMs?: number | undefined;
 }
 
@@ -105,7 +105,7 @@ function orderFault(times: Float64Array, index: number): string | undefined {
 }
 
 function withTimeframe(series: BarSeries, lines: readonly number[], { gaps, timeframeMs: wanted }: CsvOptions): BarSeries {
-  const timeframeMs = wanted ?? smallestDistance(series.time);
+  const timeframeMs = wanted ?? typicalDistance(series.time, gaps);
   const faults: Fault[] = [];
   for (let index = 1; index < series.length && faults.length < MAX_FAULTS; index++) {
     const distance = (series.time[index] ?? 0) - (series.time[index - 1] ?? 0);
@@ -124,11 +124,23 @@ function distanceFault(distance: number, timeframeMs: number, gaps: "Refuse" | "
   return `gap: ${distance / timeframeMs - 1} bars are missing before it (gaps: Skip goes on without them)`;
 }
 
-/** A single bar is taken for a minute. */
-function smallestDistance(times: Float64Array): number {
-  let smallest = Infinity;
-  for (let index = 1; index < times.length; index++) smallest = Math.min(smallest, (times[index] ?? 0) - (times[index - 1] ?? 0));
-  return smallest === Infinity ? 60_000 : smallest;
+/** One line between two others must not redefine the grid, so that it is the one to be named. A single bar is taken for a minute. */
+function typicalDistance(times: Float64Array, gaps: "Refuse" | "Skip"): number {
+  const counts = new Map<number, number>();
+  for (let index = 1; index < times.length; index++) {
+    const distance = (times[index] ?? 0) - (times[index - 1] ?? 0);
+    counts.set(distance, (counts.get(distance) ?? 0) + 1);
+  }
+  let typical: number | undefined;
+  for (const [distance, count] of counts) {
+    const before = typical === undefined ? 0 : (counts.get(typical) ?? 0);
+    const better =
+      gaps === "Skip"
+        ? distance < (typical ?? Infinity)
+        : count > before || (count === before && distance < (typical ?? Infinity));
+    if (better) typical = distance;
+  }
+  return typical ?? 60_000;
 }
 
 /** Walks the bytes line by line and notes where the cells are; makes no strings unless a fault asks for one. */

@@ -68,7 +68,7 @@ function optionsText({ limit, timeInForce, stopLoss, takeProfit, expiresAfterMs 
   return text;
 }
 
-export function deniedText(denial: Denial): string {
+function deniedText(denial: Denial): string {
   return `DENIED ${denial.reason} ${describeDenial(denial)}`;
 }
 

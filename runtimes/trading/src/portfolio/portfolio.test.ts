@@ -8,12 +8,8 @@ import { averagePriceOf, markToMarket } from "./valuation.ts";
 const d = parseDecimal;
 const btc = { market: "BTC/USDT", base: "BTC", quote: "USDT" };
 const cashIn = (amount: string): JournalEntry => ({ kind: "transfer", asset: "USDT", amount: d(amount) });
-const fill = (
-  side: "buy" | "sell",
-  quantity: string,
-  price: string,
-  [fee, feeAsset]: readonly [string, string] = ["0", "USDT"],
-): FillEntry => ({
+type FillText = readonly [side: "buy" | "sell", quantity: string, price: string, fee?: readonly [string, string]];
+const fill = (...[side, quantity, price, [fee, feeAsset] = ["0", "USDT"]]: FillText): FillEntry => ({
   kind: "fill",
   ...btc,
   side,

@@ -60,7 +60,7 @@ describe("sizeOrder", () => {
     { when: "a quantity off the step", size: { quantity: "0.0219" }, then: { quantity: "0.021" } },
     { when: "more than the cash pays", size: { equityRatio: "1" }, then: { quantity: "0.249" } },
   ])("buys $when in whole steps", ({ size, then }) => {
-    const sized = sizeOrder(intent(size as never), account(), market);
+    const sized = sizeOrder(intent(size), account(), market);
     expect(sized.allowed && shown(sized)).toMatchObject(then);
     expect(sized.allowed && sized.maxCost).toBe(d("10000"));
   });
@@ -111,13 +111,19 @@ describe("sizeOrder", () => {
     const amount = fc.bigInt({ min: 0n, max: 10n ** 24n }) as unknown as fc.Arbitrary<Decimal>;
     const ratio = fc.integer({ min: 1, max: 20_000 }).map((n) => (n / 10_000).toFixed(4));
     fc.assert(
-      fc.property(amount, amount, ratio, fc.constantFrom("buy" as const, "sell" as const), (cash, held, equityRatio, side) => {
-        const of = { equity: add(cash, held), freeCash: cash, held, workingSells: d("0") };
-        const sized = sizeOrder(intent({ equityRatio }, { side }), of, market);
-        if (!sized.allowed) return;
-        expect(sized.reservation <= cash && sized.quantity % terms.quantityStep === 0n && sized.quantity > 0n).toBe(true);
-        if (side === "sell") expect(sized.quantity <= held).toBe(true);
-      }),
+      fc.property(
+        amount,
+        amount,
+        ratio,
+        fc.constantFrom("buy" as const, "sell" as const),
+        (...[cash, held, equityRatio, side]) => {
+          const of = { equity: add(cash, held), freeCash: cash, held, workingSells: d("0") };
+          const sized = sizeOrder(intent({ equityRatio }, { side }), of, market);
+          if (!sized.allowed) return;
+          expect(sized.reservation <= cash && sized.quantity % terms.quantityStep === 0n && sized.quantity > 0n).toBe(true);
+          if (side === "sell") expect(sized.quantity <= held).toBe(true);
+        },
+      ),
       { numRuns: 500 },
     );
   });
@@ -169,7 +175,7 @@ describe("sizeReplace", () => {
     working: true,
   };
   const replace = (change: object, given: Partial<typeof order> = {}, of = account()) =>
-    sizeReplace({ order: { ...order, ...given } as never, change, signalPrice: d("40000") }, of, market);
+    sizeReplace({ order: { ...order, ...given }, change, signalPrice: d("40000") }, of, market);
 
   test("reserves what is still to be bought, at the new limit", () => {
     const sized = replace({ quantity: d("0.1"), limit: d("41000") });

@@ -5,7 +5,7 @@ import { sma } from "../indicators/indicators.ts";
 import { rulesFromSymbol } from "../venue/market-terms.ts";
 
 /** Buys when the fast average is above the slow one, sells all when it is below. */
-export const crossover: EngineProgram<{ readonly fast: number; readonly slow: number }> = {
+const crossover: EngineProgram<{ readonly fast: number; readonly slow: number }> = {
   onBar(context) {
     const { fast, slow } = context.parameters;
     const [quick, lazy] = [sma(context.closes, fast), sma(context.closes, slow)];

@@ -71,11 +71,7 @@ export function request(given: RequestText = {}): OrderRequest {
 }
 
 /** Bar `minute` with open, high, low, close; volume 1,000. */
-export function venueBar(
-  minute: number,
-  [open, high, low, close]: readonly [number, number, number, number],
-  volume = 1000,
-): VenueBar {
+function venueBar(minute: number, [open, high, low, close]: readonly [number, number, number, number], volume = 1000): VenueBar {
   return { time: minute * MINUTE_MS, open, high, low, close, volume };
 }
 
