@@ -37,6 +37,7 @@ export interface BrokerOptions {
 
 const sweepEveryMs = 1_000;
 const sweepsPerAudit = 30;
+const longestFillWaitMs = 1_000;
 const retryStartMs = 1_000;
 
 /**
@@ -55,6 +56,8 @@ export class Broker implements BrokerService {
   readonly #market: Dependency;
   readonly #agreement: Dependency;
   #recovered = false;
+  /** Settles when all that the venue has hinted at is recorded; never rejects. */
+  #refreshing: Promise<unknown> = Promise.resolve();
   #sweeps = 0;
   #stopSweeping: () => void = () => undefined;
   #stopping = false;
@@ -88,7 +91,7 @@ export class Broker implements BrokerService {
     });
     // A hint of the venue; the sweep finds what a lost one leaves.
     this.#venue.onChange((ids) => {
-      if (this.#recovered) void this.#desk.refresh(ids);
+      if (this.#recovered) this.#refreshing = Promise.all([this.#refreshing, this.#desk.refresh(ids)]);
     });
   }
 
@@ -235,6 +238,7 @@ export class Broker implements BrokerService {
         onBaseBar: async (market, bar) => {
           try {
             await this.#paper.onBar(market, bar);
+            await this.#hintsRecorded();
           } catch (error) {
             if (!(error instanceof CodedError)) throw error;
             log.error({ err: error }, "the paper venue could not take a bar");
@@ -245,6 +249,14 @@ export class Broker implements BrokerService {
       },
       { signal, waiting: this.#paper.waitingMarkets(), resumeAfter: (market) => this.#paper.resumeAfter(market) },
     );
+  }
+
+  /** A bar is announced after the fills it made, so that nobody decides on it with an old position; not waited for when Postgres is away. */
+  async #hintsRecorded(): Promise<void> {
+    const waited = new AbortController();
+    const longest = this.#options.clock.sleep(longestFillWaitMs, waited.signal).catch(() => undefined);
+    await Promise.race([this.#refreshing, longest]);
+    waited.abort();
   }
 
   /** Only what a restart can mend: a volume that took a write badly has to be read afresh. */

@@ -115,7 +115,7 @@ async function openFeed(paper: NonNullable<BrokerConfig["account"]["paper"]>): P
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
     log.error({ err: error }, "the market cannot be played");
-    return new FailedFeed(error, systemClock);
+    return new FailedFeed(error);
   }
 }
 

@@ -10,6 +10,7 @@ const remembered = 1_000;
  */
 export class Discrepancies {
   readonly #byOrder = new Map<string, string>();
+  #foreign: readonly string[] = [];
 
   note(clientOrderId: string, message: string): void {
     if (this.#byOrder.size < remembered) this.#byOrder.set(clientOrderId, message);
@@ -19,14 +20,22 @@ export class Discrepancies {
     this.#byOrder.delete(clientOrderId);
   }
 
+  /** Orders at the venue that nobody here has sent, as the last audit saw them. */
+  foreignAre(clientOrderIds: readonly string[]): void {
+    this.#foreign = clientOrderIds.slice(0, remembered);
+  }
+
   get size(): number {
-    return this.#byOrder.size;
+    return this.#byOrder.size + this.#foreign.length;
   }
 
   /** The first of them, in words; undefined when journal and venue agree. */
   get message(): string | undefined {
-    const [first] = this.#byOrder;
-    return first && `order ${first[0]}: ${first[1]}${this.#byOrder.size > 1 ? ` (and ${this.#byOrder.size - 1} more)` : ""}`;
+    const [noted] = this.#byOrder;
+    const [foreign] = this.#foreign;
+    const more = this.size > 1 ? ` (and ${this.size - 1} more)` : "";
+    if (noted) return `order ${noted[0]}: ${noted[1]}${more}`;
+    return foreign === undefined ? undefined : `order ${foreign}: the venue holds it and this broker has not sent it${more}`;
   }
 
   /** @throws CodedError VENUE_INCONSISTENT */

@@ -57,6 +57,8 @@ const parallelRefreshes = 4;
 export class OrderDesk {
   readonly #options: OrderDeskOptions;
   readonly #queue = new KeyedQueue();
+  /** Orders that will be asked about already: another hint adds nothing. */
+  readonly #asking = new Set<string>();
   readonly discrepancies = new Discrepancies();
 
   constructor(options: OrderDeskOptions) {
@@ -177,11 +179,8 @@ export class OrderDesk {
       return;
     }
     const foreign = await journal.missing(ids);
-    for (const id of ids) {
-      if (!foreign.has(id)) continue;
-      log.error({ clientOrderId: id }, "the venue holds an order that this broker has not sent");
-      this.discrepancies.note(id, "the venue holds it and this broker has not sent it");
-    }
+    for (const clientOrderId of foreign) log.error({ clientOrderId }, "the venue holds an order that this broker has not sent");
+    this.discrepancies.foreignAre([...foreign]);
   }
 
   async #recordAboutToSend(approval: Approval, order: FinalOrder): Promise<{ order: StoredOrder; created: boolean }> {
@@ -234,7 +233,12 @@ export class OrderDesk {
     }
     failPoints.pass("after-venue-reply");
     if (!reply.accepted) return this.#took(await journal.markRejected(clientOrderId, reply.reason));
-    return this.#recordReported(reply.order);
+    try {
+      return await this.#recordReported(reply.order);
+    } catch (error) {
+      if (!hasCode(error, "VENUE_UNREACHABLE")) throw error;
+      return this.#took(await journal.markUnknown(clientOrderId, "accepted, but its trades could not be read"));
+    }
   }
 
   /** A timeout leaves the outcome unknown; what the call answers later is found out by asking. */
@@ -257,8 +261,11 @@ export class OrderDesk {
 
   async #refreshOne(clientOrderId: string): Promise<void> {
     const { journal, log } = this.#options;
+    if (this.#asking.has(clientOrderId)) return;
+    this.#asking.add(clientOrderId);
     try {
       await this.#queue.run(clientOrderId, async () => {
+        this.#asking.delete(clientOrderId);
         const stored = await journal.order(clientOrderId);
         if (stored && isTracked(stored)) await this.#refreshed(stored);
         this.discrepancies.settled(clientOrderId);

@@ -31,6 +31,8 @@ export interface PaperVenueOptions {
 
 /** As Binance's default `recvWindow`, and what clocks and networks may add. */
 export const paperValidity = { windowMs: 5_000, marginMs: 1_000 };
+/** Clocks step back a little; a market that has been replaced by an older one is years behind, and would never fill anything. */
+const mostBehindMs = 3_600_000;
 const generationBytes = 4 * 1024 * 1024;
 
 /**
@@ -84,6 +86,8 @@ export class PaperVenue implements Venue {
       if (ageMs > paperValidity.windowMs)
         return { accepted: false, reason: `REQUEST_EXPIRED: the request arrived ${ageMs} ms after its time stamp` };
       if (market.ended()) return { accepted: false, reason: "MARKET_DATA_ENDED: the replay has reached its last bar" };
+      const behindMs = this.#book.marketTime - market.marketTimeMs();
+      if (behindMs > mostBehindMs) return { accepted: false, reason: this.#behind(behindMs) };
       const commands: readonly StoredCommand[] = [
         ...this.#marketCommand(order.market),
         ...this.#unloggedBars(),
@@ -210,6 +214,11 @@ export class PaperVenue implements Venue {
   /** Market time never runs backwards, whatever the wall clock does. */
   #marketTime(): number {
     return Math.max(this.#book.marketTime, this.#options.market.marketTimeMs());
+  }
+
+  #behind(behindMs: number): string {
+    const until = new Date(this.#book.marketTime).toISOString();
+    return `MARKET_TIME_BEHIND: the account has traded until ${until}, its market is ${Math.round(behindMs / 60_000)} minutes before that`;
   }
 
   #marketCommand(symbol: string): readonly StoredCommand[] {
