@@ -55,7 +55,15 @@ export function bindProgram(exported: unknown, overrides: Readonly<Record<string
   if (faults.length > 0) throw badParameters(faults);
   return {
     parameters,
-    onBar: (context) => guard(() => strategy.onBar(context)),
+    // Written out, not through `guard`: it is called for every bar, and a closure a bar is a tenth of the bar's price.
+    onBar(context) {
+      try {
+        const pending = strategy.onBar(context);
+        if (pending !== undefined) return watched(pending);
+      } catch (error) {
+        rethrow(error);
+      }
+    },
     ...(strategy.onFill && { onFill: (context, fill) => guard(() => strategy.onFill?.(context, fill)) }),
     ...(strategy.onReject && { onReject: (context, rejection) => guard(() => strategy.onReject?.(context, rejection)) }),
   };
@@ -65,11 +73,15 @@ export function bindProgram(exported: unknown, overrides: Readonly<Record<string
 function guard(callback: () => void | Promise<void>): void | Promise<void> {
   try {
     const pending = callback();
-    // Any thenable counts: a program is JavaScript.
-    if (pending !== undefined) return Promise.resolve(pending).catch(rethrow);
+    if (pending !== undefined) return watched(pending);
   } catch (error) {
     rethrow(error);
   }
+}
+
+/** Any thenable counts as a promise: a program is JavaScript. */
+function watched(pending: Promise<void>): Promise<void> {
+  return Promise.resolve(pending).catch(rethrow);
 }
 
 function rethrow(cause: unknown): never {
