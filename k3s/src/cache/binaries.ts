@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
 import { ClusterError } from "../errors.ts";
 import { findCommand, run } from "../shell.ts";
@@ -110,8 +110,12 @@ export interface EnsureOptions {
 async function buildMissing(names: readonly BuiltBinary[], binDirectory: string, report: (line: string) => void): Promise<void> {
   const missing = names.filter((name) => !existsSync(path.join(binDirectory, name)));
   if (missing.length === 0) return;
-  // Built beside the cache and renamed in: an interrupted build leaves a directory nobody looks into, never half a binary.
-  const building = mkdtempSync(path.join(path.dirname(binDirectory), "building-"));
+  // Built beside the cache and renamed in: an interrupted build leaves a directory nobody looks into, never half a binary. The lock
+  // is ours, so what stands there under such a name is of a build that was killed.
+  const cache = path.dirname(binDirectory);
+  for (const name of readdirSync(cache))
+    if (name.startsWith("building-")) rmSync(path.join(cache, name), { recursive: true, force: true });
+  const building = mkdtempSync(path.join(cache, "building-"));
   try {
     for (const build of goBuilds(missing, building)) {
       report(`building ${build.names.join(", ")}`);

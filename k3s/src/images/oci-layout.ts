@@ -91,7 +91,11 @@ export async function withArchive<T>(
   use: (archive: string) => Promise<T>,
 ): Promise<T> {
   const index = indexOf(readIndex(layout), references);
-  const temporary = mkdtempSync(path.join(layout, "..", "archive-"));
+  const cache = path.dirname(layout);
+  // What stands there under such a name is of a run that was killed: two never load at once.
+  for (const name of readdirSync(cache))
+    if (name.startsWith("archive-")) rmSync(path.join(cache, name), { recursive: true, force: true });
+  const temporary = mkdtempSync(path.join(cache, "archive-"));
   try {
     mkdirSync(path.join(temporary, "top"));
     writeFileSync(path.join(temporary, "top/index.json"), JSON.stringify(index));
