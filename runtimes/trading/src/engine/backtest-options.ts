@@ -88,7 +88,8 @@ export function prepareBacktest(options: BacktestOptions): PreparedBacktest {
     slippageRatio: formatDecimal(costs.slippageRatio),
     limits: describeLimits(limits),
     balances: balances.map(({ asset, amount }) => ({ asset, amount: formatDecimal(amount) })),
-    parameters: options.parameters,
+    // Sorted: the same parameters in another order are the same run. One that changed no decision changes the digest all the same.
+    parameters: Object.fromEntries(Object.entries(options.parameters).toSorted(([left], [right]) => (left < right ? -1 : 1))),
     seed: options.seed,
     warmupBars: options.warmupBars ?? 0,
     trading: (options.trading ?? TRADING_ACTIVE).state,

@@ -47,6 +47,7 @@ describe("a backtest", () => {
     ["a parameter", { parameters: { fast: 6, slow: 20 } }],
     ["the starting balance", { startingBalances: [{ asset: "USDT", amount: "10000.01" }] }],
     ["a limit", { limits: { maxPositionRatio: "0.19" } }],
+    ["a parameter that no decision depends on", { parameters: { fast: 5, slow: 20, unused: 1 } }],
     ["the seed", { seed: 8 }],
   ])("gives another digest when %s changes", async (_what, given) => {
     expect(await digest(given)).not.toBe(await digest({ bars }));
