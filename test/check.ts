@@ -33,7 +33,11 @@ const steps: readonly Step[] = [
     command: ["depcruise", "--config", ".dependency-cruiser.cjs", "--output-type", "err", ...sources],
     mend: "see docs/architecture.md, directions of import",
   },
-  { name: "dead code", command: ["knip", "--no-progress"], mend: "remove what nothing uses, or say why in knip.json" },
+  {
+    name: "dead code",
+    command: ["knip", "--no-progress", "--no-config-hints"],
+    mend: "remove what nothing uses, or say why in knip.json",
+  },
   { name: "tidy", command: ["vitest", "run", "--project", "tidy", "--reporter=dot"], mend: "see style.md's rules in test/tidy" },
   { name: "generated files", command: ["node", "test/generate.ts", "--check"], mend: "npm run generate" },
 ];

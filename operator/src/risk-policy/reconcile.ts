@@ -158,6 +158,3 @@ class RiskPolicyReconciler {
     return JSON.stringify(due) === JSON.stringify(next) ? undefined : dueInMs;
   }
 }
-
-/** What controllers and metrics call the kind. */
-export const kind = RISK_POLICY.kind;

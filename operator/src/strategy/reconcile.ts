@@ -430,6 +430,3 @@ function ignoreConflict(error: unknown): false {
   if (isKubernetesError(error, "CONFLICT")) return false;
   throw error;
 }
-
-/** What controllers and metrics call the kind. */
-export const kind = STRATEGY.kind;
