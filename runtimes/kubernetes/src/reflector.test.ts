@@ -108,6 +108,16 @@ describe("the reflector", () => {
     expect(restarts.length).toBeLessThan(40);
   });
 
+  test("watches again at once after any number of cuts, as long as each watch brought something", async () => {
+    await start();
+    for (let round = 0; round < 20; round++) {
+      cluster.put(widgets, widget(`w${round}`));
+      cluster.cutWatches();
+      await clock.advance(60);
+      expect(cluster.openWatches).toBe(1);
+    }
+  });
+
   test("dials anew when a watch carries not even bookmarks", async () => {
     await start();
     await clock.advance(170_000);

@@ -35,7 +35,7 @@ export type RestartReason = "ended" | "expired" | "throttled" | "broken" | "froz
 
 /** The first dial after a watch that worked is at once; from the second on this. */
 const retryBackoff: Backoff = { baseMs: 50, maxMs: 10_000 };
-/** A watch that held at least so long was a working one. */
+/** A watch that held at least so long, or brought anything, was a working one. */
 const workedMs = 1000;
 /** The API server sends a bookmark about once a minute; three without a word, and the watch is taken for dead though the connection answers. */
 const silenceMs = 180_000;
@@ -49,6 +49,7 @@ export class Reflector<T extends KubernetesObject> {
   #blindSinceMs: number | undefined;
   #synced = false;
   #failures = 0;
+  #broughtNews = false;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -84,6 +85,7 @@ export class Reflector<T extends KubernetesObject> {
   async #round(signal: AbortSignal): Promise<number> {
     const { clock } = this.#options;
     let openedAtMs: number | undefined;
+    this.#broughtNews = false;
     try {
       this.#resourceVersion ??= await this.#list(signal);
       await this.#watch(this.#resourceVersion, {
@@ -120,7 +122,7 @@ export class Reflector<T extends KubernetesObject> {
     // A frozen watch saw nothing since the connection last spoke, not since it was found out.
     this.#blindSinceMs ??= reason === "frozen" ? Math.min(nowMs, client.lastHeardMs() ?? nowMs) : nowMs;
     onRestart?.(reason);
-    const worked = openedAtMs !== undefined && nowMs - openedAtMs >= workedMs;
+    const worked = this.#broughtNews || (openedAtMs !== undefined && nowMs - openedAtMs >= workedMs);
     this.#failures = worked ? 0 : this.#failures + 1;
     return this.#failures === 0 ? 0 : backoffMs(retryBackoff, this.#failures, random);
   }
@@ -158,6 +160,7 @@ export class Reflector<T extends KubernetesObject> {
         cancelSilence();
         cancelSilence = armSilence();
         this.#take(event);
+        this.#broughtNews = true;
       },
     };
     try {

@@ -1,6 +1,6 @@
 /** HTTP as the client needs it: one exchange, or one stream that stays open. Tests put a fake with behaviour here. */
 
-export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 export interface HttpRequest {
   readonly method: Method;

@@ -17,7 +17,7 @@ export interface TcpProxy {
   close(): void;
 }
 
-export interface ProxiedConnection {
+interface ProxiedConnection {
   readonly inward: Socket;
   readonly outward: Socket;
   frozen: boolean;
