@@ -43,7 +43,9 @@ describe("the book of a paper account", () => {
   test("a snapshot is the book", () => {
     const book = opened();
     book.apply([placed(1)]);
-    book.apply([{ type: "bar", market: "BTC/USDT", bar: { time: 1_700_000_100_000, open: 89, high: 91, low: 88, close: 90, volume: 10 } }]);
+    book.apply([
+      { type: "bar", market: "BTC/USDT", bar: { time: 1_700_000_100_000, open: 89, high: 91, low: 88, close: 90, volume: 10 } },
+    ]);
     expect(book.tradesOf(limitOrder(1).clientOrderId)).toHaveLength(1);
     expect(PaperBook.restore(book.snapshot(), account).snapshot()).toBe(book.snapshot());
   });
