@@ -29,8 +29,8 @@ import type { BenchResult, BenchRow } from "../result.ts";
 const root = path.resolve(import.meta.dirname, "../../..");
 const csv = path.resolve(root, "../shared/data/btc-perp-1m.csv");
 const RUNS = 20;
-/** Untimed: the engine's functions are compiled after a few thousand orders. */
-const WARM_UP_RUNS = 5;
+/** Untimed: the compiler is done with the way of an order after a few thousand of them. */
+const WARM_UP_RUNS = RUNS;
 const RULE_EVALUATIONS = 2_000_000;
 
 interface Measured {
