@@ -33,7 +33,9 @@ function wantedStamp() {
 const isInstalled = (stamp) => existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp;
 
 function pinnedNode() {
-  const name = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
+  // The one sibling whose name breaks the pattern.
+  const prefix = process.platform === "darwin" && process.arch === "arm64" ? "node-bin" : "node";
+  const name = `${prefix}-${process.platform}-${process.arch}`;
   const file = path.join(modules, name, "bin", "node");
   if (!existsSync(file)) {
     fail(
