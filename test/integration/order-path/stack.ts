@@ -80,6 +80,8 @@ export class Stack {
 
   /** Starts a process; with a fail point it ends itself there, once. */
   launch(name: "risk" | "broker", failPoint?: string): ChildProcess {
+    // A point fires once in the life of the directory: its marker may be left by the other service or an earlier test.
+    if (failPoint !== undefined) rmSync(join(this.directory, `fail-point-${failPoint}`), { force: true });
     const log = createWriteStream(join(this.directory, `${name}.log`), { flags: "a" });
     const child = spawn(nodeBinary, [`runtimes/${name}/src/main.ts`], {
       cwd: root,
