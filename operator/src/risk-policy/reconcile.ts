@@ -1,5 +1,5 @@
 /** The world of one RiskPolicy: read, planned, made so. */
-import { ANNOTATION, RISK_POLICY, type RiskPolicy } from "@bellwether/crds";
+import { ANNOTATION, type RiskPolicy } from "@bellwether/crds";
 import {
   type Outcome,
   type Stored,

@@ -1,5 +1,5 @@
 /** The world of one Strategy: read, planned, made so. */
-import { ANNOTATION, STRATEGY, type Strategy, effectiveStrategySpec } from "@bellwether/crds";
+import { ANNOTATION, type Strategy, effectiveStrategySpec } from "@bellwether/crds";
 import {
   type KubernetesClient,
   type Outcome,

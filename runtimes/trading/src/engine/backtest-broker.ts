@@ -17,12 +17,21 @@ import {
 } from "../venue/paper-state.ts";
 import type { Intent } from "../wire/intents.ts";
 import type { BacktestAccount } from "./backtest-account.ts";
-import type { BacktestFill } from "./backtest.ts";
 import type { PreparedBacktest } from "./backtest-options.ts";
 import { cancelLine, endLine, fillLine, intentLine, replaceLine, type DecisionLog } from "./decision-log.ts";
 import type { CancelAction, ProgramActions, ReplaceAction } from "./program-actions.ts";
 import type { DecisionEvents } from "./program-host.ts";
 import type { ProgramFill, ProgramRejection } from "./program.ts";
+
+/** One execution in a result. Money as decimal text, `time` in epoch milliseconds (the opening of the bar it filled in). */
+export interface BacktestFill {
+  readonly time: number;
+  readonly market: string;
+  readonly side: "buy" | "sell";
+  readonly quantity: string;
+  readonly price: string;
+  readonly fee: string;
+}
 
 /** A backtest has one strategy; the venue keeps owners apart by this name. */
 const OWNER = "backtest";

@@ -10,22 +10,13 @@ import {
 import { BacktestAccount } from "./backtest-account.ts";
 import { prepareBacktest, type BacktestOptions, type PreparedBacktest } from "./backtest-options.ts";
 import { BarHistory } from "./bar-history.ts";
-import { BacktestBroker } from "./backtest-broker.ts";
+import { BacktestBroker, type BacktestFill } from "./backtest-broker.ts";
 import { DecisionLog } from "./decision-log.ts";
 import { Performance } from "./performance.ts";
 import { ProgramHost } from "./program-host.ts";
 
+export type { BacktestFill } from "./backtest-broker.ts";
 export type { BacktestOptions, StartingBalance } from "./backtest-options.ts";
-
-/** One execution in a result. Money as decimal text, `time` in epoch milliseconds (the opening of the bar it filled in). */
-export interface BacktestFill {
-  readonly time: number;
-  readonly market: string;
-  readonly side: "buy" | "sell";
-  readonly quantity: string;
-  readonly price: string;
-  readonly fee: string;
-}
 
 /** `status.backtest` and the fills: money and ratios as decimal text. */
 export interface BacktestResult {
