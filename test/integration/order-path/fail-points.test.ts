@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import type { DecisionReply, DecisionRequest } from "@bellwether/trading";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { failPointNames as brokerPoints } from "../../../runtimes/broker/src/fail-points.ts";
