@@ -154,7 +154,7 @@ class History {
       expect(account.book.held(uid, "BTC/USDT")).toBeGreaterThanOrEqual(0n);
     }
     expect(account.book.openOrders().length).toBeLessThanOrEqual(
-      Number(policy.limits.maxOpenOrders) + sellsOf(account.book.openOrders()),
+      policy.limits.maxOpenOrders + sellsOf(account.book.openOrders()),
     );
   }
 
@@ -228,7 +228,7 @@ class History {
       return { ...base, side: "sell", size: this.#random.next() < 0.5 ? { all: true } : { quantity: "1.5" } };
     const legs = this.#random.next() < 0.3 ? { stopLoss: String(this.#price - 8), takeProfit: String(this.#price + 8) } : {};
     const limit = this.#random.next() < 0.4 ? { limit: String(this.#price - this.#pick(4)) } : {};
-    return { ...base, side: "buy", size: { equityRatio: `0.${1 + this.#pick(9)}` }, ...limit, ...legs };
+    return { ...base, side: "buy", size: { equityRatio: `0.${1 + this.#pick(4)}` }, ...limit, ...legs };
   }
 
   /** The same bytes again, or another decision on the same bar. */

@@ -122,12 +122,13 @@ export class Stack {
   }
 
   /** Resolves when the process has ended by itself. */
-  async ended(name: "risk" | "broker"): Promise<void> {
+  async ended(name: "risk" | "broker", timeoutMs = 20_000): Promise<void> {
     const child = this.#processes.get(name);
     const gone = (): boolean => !child || child.exitCode !== null || child.signalCode !== null;
     await eventually(
       async () => gone(),
       (ended) => ended,
+      timeoutMs,
     ).catch((error: unknown) => {
       throw new Error(`${name} still lives:\n${this.logs()}`, { cause: error });
     });
