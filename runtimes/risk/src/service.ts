@@ -24,7 +24,16 @@ import type { FailPoints } from "./fail-points.ts";
 import type { Database, Transaction } from "./journal/database.ts";
 import { type WriterEpoch, requireEpoch, takeEpoch } from "./journal/epoch.ts";
 import { migrate } from "./journal/migrate.ts";
-import { clearHalt, ensureAccount, readHalt, readPeak, storeHalt, storePeak, storePublicKey } from "./journal/policy-records.ts";
+import {
+  clearHalt,
+  ensureAccount,
+  pruneDecisions,
+  readHalt,
+  readPeak,
+  storeHalt,
+  storePeak,
+  storePublicKey,
+} from "./journal/policy-records.ts";
 import type { RiskMetrics } from "./metrics.ts";
 import { type CommittedOrder, dispatch } from "./orders/dispatch.ts";
 import { Settlement } from "./orders/settle.ts";
@@ -69,6 +78,7 @@ export interface RiskServiceOptions {
 
 const startRetryMs = 500;
 const portfolioEveryMs = 500;
+const pruneEveryMs = 300_000;
 
 /** The composition of one policy's risk: accounts, strategies, trading state. Everything durable is in the journal. */
 export class RiskService {
@@ -82,6 +92,7 @@ export class RiskService {
   #journalHalt: JournalHalt | undefined;
   #peakEquity: Decimal = ZERO;
   #storedPeak: Decimal = ZERO;
+  #prunedMs = 0;
 
   constructor(options: RiskServiceOptions) {
     this.#options = options;
@@ -351,10 +362,17 @@ export class RiskService {
       try {
         await this.#readHalt();
         await this.#markPeak();
+        await this.#prune(clock.nowMs());
       } catch (error) {
         log.warn({ err: messageOf(error) }, "halt and peak could not be read or stored");
       }
     }
+  }
+
+  async #prune(nowMs: number): Promise<void> {
+    if (nowMs - this.#prunedMs < pruneEveryMs) return;
+    this.#prunedMs = nowMs;
+    for (const { uid } of this.#registry.all()) await this.#write((transaction) => pruneDecisions(transaction, uid));
   }
 
   async #readHalt(): Promise<void> {

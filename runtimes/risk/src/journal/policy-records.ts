@@ -73,3 +73,16 @@ export async function storePeak(transaction: Transaction, scope: string, peak: D
     [scope, formatDecimal(peak)],
   );
 }
+
+/** Decisions kept beyond those with actions, for each strategy: more than any retry can look back at. */
+const keptDecisions = 1_000;
+
+/** Drops decisions that led to nothing and that nobody will ask about again; the cursor keeps their bars decided. */
+export async function pruneDecisions(transaction: Transaction, strategyUid: string): Promise<void> {
+  await transaction.query(
+    `delete from risk.decisions d where d.strategy_uid = $1
+       and d.decision_time_ms < (select decision_time_ms from risk.decisions where strategy_uid = $1 order by decision_time_ms desc offset $2 limit 1)
+       and not exists (select 1 from risk.intents i where i.strategy_uid = d.strategy_uid and i.run = d.run and i.decision_time_ms = d.decision_time_ms)`,
+    [strategyUid, keptDecisions],
+  );
+}

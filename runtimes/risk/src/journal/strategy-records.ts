@@ -66,7 +66,7 @@ function strategyOf(row: StrategyRow): Strategy {
 }
 
 /**
- * Makes a strategy known or takes over what may change of it: subject, markets, share, suspension. Another market set begins a new run, with a
+ * Makes a strategy known or takes over what may change of it: subject, markets, suspension, and the share until it has been given. Another market set begins a new run, with a
  * cursor of its own; what is being deleted stays so.
  */
 export async function upsertStrategy(
@@ -81,7 +81,8 @@ export async function upsertStrategy(
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
      on conflict (uid) do update set
        account_uid = excluded.account_uid, namespace = excluded.namespace, name = excluded.name, subject = excluded.subject, mode = excluded.mode,
-       markets = excluded.markets, share_ratio = excluded.share_ratio, suspended = excluded.suspended,
+       markets = excluded.markets, suspended = excluded.suspended,
+       share_ratio = case when s.admitted_at is null then excluded.share_ratio else s.share_ratio end,
        run = case when s.market_set = excluded.market_set then s.run else s.run + 1 end, market_set = excluded.market_set`,
     [uid, policyUid, accountUid, namespace, name, subject, mode, JSON.stringify(markets), marketSet, shareRatio, suspended],
   );

@@ -59,6 +59,7 @@ function stepOf(strategy: Strategy, book: AccountBook, account: Account): Deleti
     strategy: { uid, markets, deletion },
     book,
     terms: (market) => account.terms(market),
+    venueKnown: account.venueState !== undefined,
     ended: account.endedMessage !== undefined,
   });
 }

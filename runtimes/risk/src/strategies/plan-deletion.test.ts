@@ -18,6 +18,7 @@ const world = (book: AccountBook, deletion: "Keep" | "Flatten", ended = false): 
     const rules = rulesFromSymbol(market);
     return rules && marketTerms(rules);
   },
+  venueKnown: true,
   ended,
 });
 
@@ -44,6 +45,11 @@ describe("planDeletion", () => {
       step: "sell",
       sales: [{ market: "BTC/USDT", quantity: "2", price: "100" }],
     });
+  });
+
+  test("Flatten waits for the venue after a restart, and Keep does not", () => {
+    expect(planDeletion({ ...world(holding(), "Flatten"), venueKnown: false })).toEqual({ step: "wait", workingOrders: 0 });
+    expect(planDeletion({ ...world(holding(), "Keep"), venueKnown: false })).toMatchObject({ step: "handOver" });
   });
 
   test("Flatten hands over what can never be sold: the market data has ended", () => {

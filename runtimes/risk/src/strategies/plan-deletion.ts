@@ -6,6 +6,8 @@ export interface DeletionWorld {
   readonly strategy: { readonly uid: string; readonly deletion: "Keep" | "Flatten"; readonly markets: readonly BarSeries[] };
   readonly book: AccountBook;
   readonly terms: (market: string) => MarketTerms | undefined;
+  /** The broker has told its markets since this process started; until then nobody knows what can be sold. */
+  readonly venueKnown: boolean;
   /** The feed has reached its end: nothing will ever be sold. */
   readonly ended: boolean;
 }
@@ -20,6 +22,7 @@ export interface Handover {
 
 /**
  *   orders open or legs resting ─► wait      (the settlement cancels them)
+ *   Flatten, venue not known yet ► wait
  *   Flatten, something sellable ─► sell      (and then wait for its end)
  *   otherwise ───────────────────► hand over everything to `unassigned`, and the strategy is settled
  */
@@ -32,10 +35,13 @@ export type DeletionStep =
   | { readonly step: "handOver"; readonly balances: readonly Handover[] };
 
 /** What comes next for a strategy that is being deleted. Remainders too small to sell, and what has no price, are handed over. */
-export function planDeletion({ strategy, book, terms, ended }: DeletionWorld): DeletionStep {
+export function planDeletion(world: DeletionWorld): DeletionStep {
+  const { strategy, book, ended, venueKnown } = world;
   const orders = book.orders(strategy.uid);
   if (orders.length > 0) return { step: "wait", workingOrders: orders.length };
-  const sales = strategy.deletion === "Flatten" && !ended ? sellable({ strategy, book, terms, ended }) : [];
+  const sells = strategy.deletion === "Flatten" && !ended;
+  if (sells && !venueKnown) return { step: "wait", workingOrders: 0 };
+  const sales = sells ? sellable(world) : [];
   if (sales.length > 0) return { step: "sell", sales };
 
   const subAccount = book.subAccount(strategy.uid);
