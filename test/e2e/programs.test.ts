@@ -63,8 +63,8 @@ describe.skipIf(skipReason)(`programs${skipReason ? ` (skipped: ${skipReason})` 
       expect(ready.status).toBe("False");
       expect(ready.message).toMatch(says);
       expect((await get("strategy", "quickstart-momentum"))?.status?.phase).toBe("Running");
-    // It keeps its place among the agents that may run at once for as long as it exists.
-    await kubectl(["delete", "strategy", name], { timeoutMs: 60_000 });
+      // It keeps its place among the agents that may run at once for as long as it exists.
+      await kubectl(["delete", "strategy", name], { timeoutMs: 60_000 });
     },
   );
 
