@@ -4,15 +4,19 @@ import {
   type BrokerAccount,
   type BrokerOrder,
   type VoidRequest,
+  canonicalOrder,
+  clientOrderId,
   effectiveLimits,
+  parseCanonicalOrder,
   tradingCosts,
 } from "@bellwether/trading";
 import { brokerStatus } from "../../../runtimes/broker/src/errors.ts";
 import { EventHub } from "../../../runtimes/risk/src/api/event-hub.ts";
-import { Database } from "../../../runtimes/risk/src/journal/database.ts";
+import { Database, type DatabaseOptions, type Transaction } from "../../../runtimes/risk/src/journal/database.ts";
 import { riskMetrics } from "../../../runtimes/risk/src/metrics.ts";
-import { createSigner } from "../../../runtimes/risk/src/orders/signer.ts";
+import { type Signer, approvalLifeMs, createSigner } from "../../../runtimes/risk/src/orders/signer.ts";
 import type { EffectivePolicy } from "../../../runtimes/risk/src/policy/effective-policy.ts";
+import type { BookOrder } from "../../../runtimes/risk/src/portfolio/book.ts";
 import { RiskService } from "../../../runtimes/risk/src/service.ts";
 import { RiskCrashSwitch } from "../../../runtimes/risk/src/testing/risk-crash.ts";
 import type { Broker, SubmitOutcome } from "../../../runtimes/risk/src/venue/broker.ts";
@@ -91,6 +95,92 @@ export class BrokerLine implements Broker {
   }
 }
 
+/**
+ * Faults of order-path.md put into risk on purpose: the histories must notice each. (`early-resign` and `restore-reuse-ids` belong to Solana and to
+ * recovery, which are not there yet.)
+ */
+export const mutants = [
+  "skip-journal-commit",
+  "blind-retry",
+  "ignore-pending",
+  "reuse-approval",
+  "ignore-epoch",
+  "two-writers",
+  "redecide-bar",
+  "release-on-expiry",
+] as const;
+export type Mutant = (typeof mutants)[number];
+
+class RolledBack<T> extends Error {
+  readonly result: T;
+  constructor(result: T) {
+    super("rolled back by a mutant");
+    this.result = result;
+  }
+}
+
+/** A journal with a fault in it. */
+class MutantDatabase extends Database {
+  readonly #mutant: Mutant | undefined;
+
+  constructor(options: DatabaseOptions, mutant: Mutant | undefined) {
+    super(options);
+    this.#mutant = mutant;
+  }
+
+  override async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    let orders = 0;
+    const run = super.transaction(async (transaction) => {
+      const result = await work({
+        query: async (sql, values) => {
+          if (this.#mutant === "ignore-epoch" && sql.includes("for share")) return [{}] as never;
+          if (this.#mutant === "two-writers" && sql.includes("insert into risk.writer_epochs")) {
+            const held = await transaction.query("select epoch from risk.writer_epochs where scope = $1", [values?.[0]]);
+            if (held.length > 0) return held as never;
+          }
+          if (this.#mutant === "redecide-bar" && /select (body_sha256|decision_time_ms)/.test(sql)) return [];
+          if (sql.includes("insert into risk.orders")) orders += 1;
+          return transaction.query(sql, values);
+        },
+      });
+      if (this.#mutant === "skip-journal-commit" && orders > 0) throw new RolledBack(result);
+      return result;
+    });
+    return run.catch((error: unknown) => {
+      if (error instanceof RolledBack) return error.result as T;
+      const cause = error instanceof Error ? error.cause : undefined;
+      if (cause instanceof RolledBack) return cause.result as T;
+      throw error;
+    });
+  }
+}
+
+/** Sends once more, as a new attempt, whenever no answer came. */
+function blindlyRetrying(line: Broker, signer: Signer): Broker {
+  return {
+    submit: async (approval) => {
+      const outcome = await line.submit(approval);
+      if (outcome.kind !== "unknown") return outcome;
+      const { intentId, attempt, ...rest } = parseCanonicalOrder(approval.order);
+      const again = { ...rest, intentId, attempt: attempt + 1, clientOrderId: clientOrderId(intentId, attempt + 1) };
+      const nowMs = approval.expiresAt - approvalLifeMs;
+      return line.submit(signer.sign({ order: canonicalOrder(again), epoch: approval.epoch, nonce: signer.newNonce(), nowMs }));
+    },
+    voidOrder: (id, request) => line.voidOrder(id, request),
+    cancel: (id, legs) => line.cancel(id, legs),
+    account: () => line.account(),
+    bars: (query) => line.bars(query),
+  };
+}
+
+/** Takes reservations out of the book of a running risk: all of them, or those of orders older than an approval. */
+function forgetReservations(service: RiskService, forgotten: (order: BookOrder) => boolean): void {
+  for (const { book } of service.accounts) {
+    const open = book.openOrders.bind(book);
+    book.openOrders = (uid) => open(uid).filter((order) => !forgotten(order));
+  }
+}
+
 export interface RunningRisk {
   readonly service: RiskService;
   readonly database: Database;
@@ -118,7 +208,10 @@ export class RiskWorld {
   /** Reads the world's time; waiting moves it. */
   readonly clock: Clock;
 
-  constructor(postgres: TestPostgres) {
+  readonly #mutant: Mutant | undefined;
+
+  constructor(postgres: TestPostgres, mutant?: Mutant) {
+    this.#mutant = mutant;
     this.postgres = postgres;
     this.broker = new BrokerWorld(postgres);
     const manual = this.broker.clock;
@@ -132,19 +225,20 @@ export class RiskWorld {
   /** A risk process without its loops: the test takes every round. @param crashAt the step it dies at */
   async start(crashAt?: number): Promise<RunningRisk> {
     const failPoints = new RiskCrashSwitch(crashAt);
-    const database = new Database({
-      dsn: this.postgres.riskDsn,
-      clock: this.clock,
-      log: silentLogger,
-      applicationName: "risk test",
-      failPoints,
-    });
+    const mutant = this.#mutant;
+    const database = new MutantDatabase(
+      { dsn: this.postgres.riskDsn, clock: this.clock, log: silentLogger, applicationName: "risk test", failPoints },
+      mutant,
+    );
+    const fresh = createSigner();
+    const signer = mutant === "reuse-approval" ? { ...fresh, newNonce: () => "always-the-same" } : fresh;
+    const line = mutant === "blind-retry" ? blindlyRetrying(this.line, signer) : this.line;
     const superseded = { value: false };
     const service = new RiskService({
       policy: { uid: policyUid, name: "demo" },
-      brokers: new Map([["paper", this.line]]),
+      brokers: new Map([["paper", line]]),
       database,
-      signer: createSigner(),
+      signer,
       hub: new EventHub(),
       metrics: riskMetrics(new Metrics()),
       clock: this.clock,
@@ -158,6 +252,9 @@ export class RiskWorld {
     try {
       service.setPolicy(this.policy);
       await service.open();
+      if (mutant === "ignore-pending") forgetReservations(service, () => true);
+      if (mutant === "release-on-expiry")
+        forgetReservations(service, ({ createdAtMs }) => this.clock.nowMs() - createdAtMs > approvalLifeMs);
       await this.round(running);
       return running;
     } catch (error) {
