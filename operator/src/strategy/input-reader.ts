@@ -7,7 +7,7 @@ import type { InputRef, InputState, Inputs } from "./inputs.ts";
 
 /** A missing one is looked for again soon: somebody is about to create it. */
 export const MISSING_TTL_MS = 2_000;
-export const FOUND_TTL_MS = 20_000;
+export const FOUND_TTL_MS = 10_000;
 const cacheLimit = 10_000;
 
 interface Digests {

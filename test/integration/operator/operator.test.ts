@@ -170,6 +170,12 @@ await describeWithControlPlane("the operator on a real API server", { controller
     });
     await stage.admin.create(configMaps, code("export default 1"));
     await when("own", ({ status }) => status?.phase === "Running");
+    const before = await podOf("own");
+    await stage.admin.replace(configMaps, code("export default 2"));
+    await eventually("a pod made from the edited program", async () => {
+      const pod = await podOf("own");
+      return pod !== undefined && pod.metadata.uid !== before?.metadata.uid;
+    });
   });
 
   test("a changed spec replaces the pod, and keeps the place", async () => {
