@@ -6,6 +6,7 @@ import {
   LeaderElection,
   WatchLiveness,
   connectTo,
+  keepYoungGenerationSmall,
   loadClusterAccess,
 } from "@bellwether/kubernetes";
 import {
@@ -28,6 +29,7 @@ import { TokenIssuerReader } from "./platform/token-issuer.ts";
 import { observeWorld } from "./platform/world-metrics.ts";
 import { watchWorld } from "./platform/world.ts";
 
+keepYoungGenerationSmall();
 const config = loadConfig(operatorConfig, { file: process.env["BELLWETHER_CONFIG"] ?? "/etc/bellwether/config.json" });
 const log = createLogger({ name: "operator", level: config.logLevel });
 const clock = systemClock;
