@@ -70,6 +70,8 @@ interface Resolved {
 const unregisterRetryMs = 500;
 const nameTakenRetryMs = 30_000;
 const notDecidedRetryMs = 200;
+/** A new strategy says first that its agent is being created: the deed takes many requests, and others applied with it wait for their word, too. */
+const firstDeedInMs = 100;
 
 export function strategyReconciler(dependencies: StrategyDependencies): (key: string) => Promise<Outcome> {
   const reconciler = new StrategyReconciler(dependencies);
@@ -101,8 +103,13 @@ class StrategyReconciler {
     const admission = this.#admission(strategy, partly);
     if (!admission) return requeueAfter(notDecidedRetryMs);
     const decided = plan({ ...partly, admission });
+    const seen = { pod: partly.pod, registered, policy: resolved.policy };
+    if (strategy.status?.phase === undefined && decided.pod.do === "Create") {
+      await this.#writeStatus(strategy, decided, seen);
+      return requeueAfter(firstDeedInMs);
+    }
     const made = await this.#act(strategy, decided);
-    const figuresInMs = await this.#writeStatus(strategy, made, { pod: partly.pod, registered, policy: resolved.policy });
+    const figuresInMs = await this.#writeStatus(strategy, made, seen);
     return this.#outcome([made.requeueAfterMs, figuresInMs, this.#inputsInMs(resolved)]);
   }
 
