@@ -26,6 +26,7 @@ export class OperatorProcess {
   constructor(surroundings: OperatorSurroundings) {
     this.#surroundings = surroundings;
     const log = openSync(surroundings.logFile, "a");
+    // Such as `--cpu-prof --cpu-prof-dir=DIR`: a missed goal is looked into with the benchmark itself.
     const flags = (process.env["OPERATOR_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
     this.#child = spawn(process.execPath, [...flags, main], {
       env: { ...process.env, KUBECONFIG: surroundings.kubeconfig, BELLWETHER_CONFIG: surroundings.configFile },
