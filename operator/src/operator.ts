@@ -46,6 +46,9 @@ export interface OperatorOptions {
 
 /** Strategies at work at a time; each waits for the API server most of the time. */
 const concurrency = 8;
+/** What one look at risk brings is taken one after another, so that a strategy applied meanwhile does not queue behind all of it. */
+const lookSpacingMs = 15;
+const maxLookSpreadMs = 1_000;
 
 /** Reconciles until `signal` aborts: under the lease, on caches that may have been filled before. */
 export async function runOperator(options: OperatorOptions, signal: AbortSignal): Promise<void> {
@@ -240,9 +243,11 @@ class Operator {
     const { world } = this.#options;
     this.#policies.enqueue(keyOf(policy), news ? 0 : this.#cadence.dueInMs(policy.uid));
     if (news) for (const key of this.#strategiesOf(keyOf(policy))) this.#strategies.enqueue(key);
-    for (const { uid, news: isNews } of strategies) {
+    for (const [position, { uid, news: isNews }] of strategies.entries()) {
       const strategy = world.strategies.cache.byIndex(BY_UID, uid)[0];
-      if (strategy) this.#strategies.enqueue(keyOf(strategy.metadata), isNews ? 0 : this.#cadence.dueInMs(uid));
+      const dueInMs = isNews ? 0 : this.#cadence.dueInMs(uid);
+      const turnMs = Math.min(position * lookSpacingMs, maxLookSpreadMs);
+      if (strategy) this.#strategies.enqueue(keyOf(strategy.metadata), Math.max(dueInMs, turnMs));
     }
   }
 
