@@ -3,7 +3,7 @@ import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { skipReason } from "../cluster/prerequisites.ts";
-import { apply, condition, get, kubectl, waitFor } from "../cluster/kubectl.ts";
+import { apply, condition, get, kubectl, query, waitFor } from "../cluster/kubectl.ts";
 import { programConfigMap, riskPolicy, strategy } from "./manifests.ts";
 
 const barsFile = path.resolve(import.meta.dirname, "../../../shared/data/btc-perp-1m.csv");
@@ -42,10 +42,9 @@ describe.skipIf(skipReason)(`programs${skipReason ? ` (skipped: ${skipReason})` 
       'const bar = context.bars(1)[0]; if (bar && context.position.quantity === "0") context.buy({ notional: "250" });';
     await apply(programConfigMap("own", module(body)));
     await apply(strategy({ name: "own", program: source("own") }));
-    await waitFor(async () => ((await get("strategy", "own"))?.status?.positions ?? []).length > 0, {
-      timeoutMs: 120_000,
-      what: "a position",
-    });
+    const bought = "SELECT 1 FROM broker.fills JOIN risk.orders o USING (client_order_id) JOIN risk.strategies s ON s.uid = o.strategy_uid WHERE s.name = 'own'";
+    await waitFor(async () => (await query(bought)).length > 0, { timeoutMs: 120_000, what: "a fill" });
+  });
   });
 
   test.each(broken)(

@@ -31,8 +31,13 @@ async function kill(victim: Victim, withPod: boolean): Promise<void> {
   if (withPod) await kubectl(["delete", "pod", pod.metadata.name, "--force", "--grace-period=0"], { timeoutMs: 60_000 });
 }
 
+/** Risk's own count: rows of decisions that led to nothing are pruned. */
 async function decisions(): Promise<number> {
-  return Number((await query("SELECT count(*) AS n FROM risk.decisions"))[0]?.["n"] ?? 0);
+  return Number(
+    (await query(`SELECT decisions AS n FROM risk.strategies WHERE name = '${strategy}' ORDER BY decisions DESC LIMIT 1`))[0]?.[
+      "n"
+    ] ?? 0,
+  );
 }
 
 /** Everything is back: allowed to trade, and deciding again. */
