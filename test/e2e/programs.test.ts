@@ -42,9 +42,9 @@ describe.skipIf(skipReason)(`programs${skipReason ? ` (skipped: ${skipReason})` 
       'const bar = context.bars(1)[0]; if (bar && context.position.quantity === "0") context.buy({ notional: "250" });';
     await apply(programConfigMap("own", module(body)));
     await apply(strategy({ name: "own", program: source("own") }));
-    const bought = "SELECT 1 FROM broker.fills JOIN risk.orders o USING (client_order_id) JOIN risk.strategies s ON s.uid = o.strategy_uid WHERE s.name = 'own'";
+    const bought =
+      "SELECT 1 FROM broker.fills JOIN risk.orders o USING (client_order_id) JOIN risk.strategies s ON s.uid = o.strategy_uid WHERE s.name = 'own'";
     await waitFor(async () => (await query(bought)).length > 0, { timeoutMs: 120_000, what: "a fill" });
-  });
   });
 
   test.each(broken)(
