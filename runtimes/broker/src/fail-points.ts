@@ -1,5 +1,6 @@
-import { existsSync, fsyncSync, openSync, closeSync } from "node:fs";
-import { join } from "node:path";
+import type { FailPoints as FailPointsOf } from "@bellwether/service-kit";
+
+export { killingFailPoints, noFailPoints } from "@bellwether/service-kit";
 
 /** The places a crash is tried at, in the order an order passes them; README.md draws them. */
 export const failPointNames = [
@@ -26,37 +27,8 @@ export type FailPointName = (typeof failPointNames)[number];
 /** Unnamed steps, for generated histories: every transaction and every append passes some of them. */
 export type StepName = "transaction-begins" | "transaction-commits" | "transaction-committed" | "append-begins" | "append-synced";
 
-/** Given by constructor to whatever persists or sends; tests crash there, a kill test ends the process there, production does nothing. */
-export interface FailPoints {
-  pass(name: FailPointName | StepName): void;
-}
-
-export const noFailPoints: FailPoints = { pass: () => undefined };
+export type FailPoints = FailPointsOf<FailPointName | StepName>;
 
 export function isFailPointName(name: string): name is FailPointName {
   return (failPointNames as readonly string[]).includes(name);
-}
-
-export interface KillOptions {
-  readonly name: FailPointName;
-  /** Holds the marker `fail-point-<name>`, which makes the point fire once in the life of the volume. */
-  readonly directory: string;
-  /** Ends the process as SIGKILL does: no handler, no flush. */
-  readonly kill: () => void;
-}
-
-/** Ends the process the first time `name` is passed. */
-export function killingFailPoints({ name, directory, kill }: KillOptions): FailPoints {
-  const marker = join(directory, `fail-point-${name}`);
-  let armed = !existsSync(marker);
-  return {
-    pass(passed) {
-      if (!armed || passed !== name) return;
-      armed = false;
-      const file = openSync(marker, "w");
-      fsyncSync(file);
-      closeSync(file);
-      kill();
-    },
-  };
 }

@@ -4,6 +4,7 @@ export * from "./clock.ts";
 export * from "./coded-error.ts";
 export * from "./config.ts";
 export * from "./errors.ts";
+export * from "./fail-points.ts";
 export * from "./health-server.ts";
 export * from "./lifetime.ts";
 export * from "./logger.ts";
