@@ -51,6 +51,8 @@ export class Database {
       statement_timeout: statementTimeoutMs,
       query_timeout: statementTimeoutMs + 1_000,
       idle_in_transaction_session_timeout: 10_000,
+      // A server or role set to `off` would acknowledge verdicts that a crash of Postgres forgets.
+      options: "-c synchronous_commit=on",
     });
     this.#pool.on("error", (error) => this.#dependency.down(messageOf(error)));
   }
