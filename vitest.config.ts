@@ -11,9 +11,8 @@ export default defineConfig({
       suite(
         "unit",
         ["{crds,operator,k3s}/src/**/*.test.ts", "runtimes/**/*.test.ts", "test/{suites,venues,oracle,bench}/**/*.test.ts"],
-        {
-          testTimeout: 20_000,
-        },
+        // Sandboxed programs start processes: a busy machine takes its time.
+        { testTimeout: 60_000 },
       ),
       suite("tidy", ["test/tidy/**/*.test.ts"]),
       suite("integration", ["test/integration/**/*.test.ts"], {

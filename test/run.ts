@@ -4,7 +4,15 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { type TestCounts, addCounts, countsOf, noTests, skipsWithoutPermission, type VitestReport } from "./suites/counts.ts";
+import {
+  type TestCounts,
+  addCounts,
+  countsOf,
+  failuresOf,
+  noTests,
+  skipsWithoutPermission,
+  type VitestReport,
+} from "./suites/counts.ts";
 import { skipReason } from "./cluster/prerequisites.ts";
 import { permittedSkips } from "./suites/permitted-skips.ts";
 
@@ -34,6 +42,7 @@ interface SuiteResult {
   readonly seconds: number;
   readonly crashed: boolean;
   readonly illegalSkips: readonly string[];
+  readonly failures: readonly string[];
 }
 
 function vitest(suite: Suite, reportFile: string, filter: string | undefined): Promise<number> {
@@ -84,7 +93,8 @@ async function runSuite(suite: Suite, filter: string | undefined): Promise<Suite
     const illegalSkips = report && suite !== "unit" ? skipsWithoutPermission(report, permittedSkips) : [];
     // A file that fails to load fails no test: it must not look like a pass.
     const crashed = !report || (code !== 0 && counts.failed === 0);
-    return { suite, counts, crashed, illegalSkips, seconds: (performance.now() - startedAt) / 1000 };
+    const failures = report ? failuresOf(report) : [];
+    return { suite, counts, crashed, illegalSkips, failures, seconds: (performance.now() - startedAt) / 1000 };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -107,6 +117,7 @@ function summarise(results: readonly SuiteResult[], strict: boolean): number {
   }
   const illegal = results.flatMap((result) => result.illegalSkips);
   if (strict) for (const name of illegal) console.log(`skipped without permission: ${name}`);
+  for (const failure of results.flatMap((result) => result.failures)) console.log(`FAILED ${failure}`);
   const total = results.map((result) => result.counts).reduce(addCounts, noTests);
   const crashes = results.filter((result) => result.crashed).length;
   const refused = strict ? illegal.length : 0;

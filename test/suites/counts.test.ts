@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { addCounts, countsOf, skipsWithoutPermission, type VitestReport } from "./counts.ts";
+import { addCounts, countsOf, failuresOf, skipsWithoutPermission, type VitestReport } from "./counts.ts";
 
 const report = (...statuses: string[]): VitestReport => ({
   testResults: [
@@ -22,4 +22,11 @@ test("adds suites up", () => {
 test("names the skips that no list permits", () => {
   const permitted = [{ test: "test 1", reason: "because" }];
   expect(skipsWithoutPermission(report("passed", "skipped", "skipped"), permitted)).toEqual(["test 2"]);
+});
+
+test("says of a failed test its name, its file and the first lines of the reason", () => {
+  const failed = { status: "failed", fullName: "adds", failureMessages: ["Error: one\n  at two"] };
+  expect(failuresOf({ testResults: [{ name: "a.test.ts", assertionResults: [failed] }] })).toEqual([
+    "adds (a.test.ts)\n    Error: one\n      at two",
+  ]);
 });

@@ -2,7 +2,11 @@
 export interface VitestReport {
   readonly testResults: readonly {
     readonly name: string;
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages?: readonly string[];
+    }[];
   }[];
 }
 
@@ -38,4 +42,23 @@ export function skipsWithoutPermission(report: VitestReport, permitted: readonly
     .filter((test) => test.status !== "passed" && test.status !== "failed")
     .map((test) => test.fullName)
     .filter((name) => !permitted.some((skip) => name.includes(skip.test)));
+}
+
+/** Every failed test with the first lines of its reason: what a reader of a long log looks for at its end. */
+export function failuresOf(report: VitestReport): string[] {
+  return report.testResults.flatMap((file) =>
+    file.assertionResults
+      .filter((test) => test.status === "failed")
+      .map((test) => `${test.fullName} (${file.name})\n${indented(test.failureMessages?.join("\n") ?? "no reason given")}`),
+  );
+}
+
+const linesOfAReason = 12;
+
+function indented(reason: string): string {
+  return reason
+    .split("\n")
+    .slice(0, linesOfAReason)
+    .map((line) => `    ${line}`)
+    .join("\n");
 }

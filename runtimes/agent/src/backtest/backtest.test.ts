@@ -146,6 +146,7 @@ describe("a backtest", () => {
       body: "if (context.closes.length > 1000) for (;;);",
       code: "PROGRAM_TIMEOUT",
       message: "onBar did not return within 1500 ms",
+      callTimeoutMs: 1500,
     },
     { when: "is slow but alive", body: "const t = Date.now() + 1.5; while (Date.now() < t);", code: undefined },
     {
@@ -154,13 +155,12 @@ describe("a backtest", () => {
       code: "PROGRAM_THREW",
       message: "context.state is 7, must be an object",
     },
-  ])("of a source program that $when ends accordingly", async ({ body, code, message }) => {
+  ])("of a source program that $when ends accordingly", async ({ body, code, message, callTimeoutMs = 30_000 }) => {
     const text = `import { defineStrategy } from "@bellwether/agent"; export default defineStrategy({ onBar(context) { ${body} } });`;
     const program = { source: { file: "mine.ts", name: "mine.ts" } };
-    const result = run(
-      configOf({ program, limits: { callTimeoutMs: 1500 } }, { dataset: { synthetic: { seed: 1, bars: 1500 } } }),
-      { "mine.ts": text },
-    );
+    const result = run(configOf({ program, limits: { callTimeoutMs } }, { dataset: { synthetic: { seed: 1, bars: 1500 } } }), {
+      "mine.ts": text,
+    });
     if (code === undefined) await expect(result).resolves.toMatchObject({ bars: 1500, trades: 0 });
     else await expect(result).rejects.toMatchObject({ code, message });
   });
