@@ -50,6 +50,8 @@ export interface ResourceNames<Kind extends string = string> {
 export const ANNOTATION = {
   /** RiskPolicy: stops trading; the value is the reason. Only `resume` clears it. */
   halt: `${GROUP}/halt`,
+  /** RiskPolicy: lets only orders pass that shrink a position; the value is the reason. Only `resume` clears it. */
+  reduce: `${GROUP}/reduce`,
   /** RiskPolicy: re-arms a breaker that only a person may re-arm. */
   resetBreaker: `${GROUP}/reset-breaker`,
   /** Checkpoint: asks for a restore; the value is an id. */

@@ -12,3 +12,5 @@ export * from "./orders.ts";
 export * from "./approval.ts";
 export * from "./void.ts";
 export * from "./views.ts";
+export * from "./control.ts";
+export * from "./alerts.ts";

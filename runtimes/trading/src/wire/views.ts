@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { alert, alertRule } from "./alerts.ts";
+import { breakerView, controlEvent, driftEntry, tradingHold } from "./control.ts";
 import { decimalString, instantMs, symbol, uid } from "./decimal-string.ts";
 import { marketRules, timeframe } from "./market-data.ts";
 import { brokerOrder } from "./orders.ts";
@@ -17,6 +19,8 @@ export const strategyRegistration = z.strictObject({
   shareRatio: decimalString,
   /** True: working orders are cancelled and new intents denied with SUSPENDED. */
   suspended: z.boolean(),
+  /** What to raise an alert about; absent: nothing. */
+  alerts: z.array(alertRule).max(16).optional(),
 });
 export type StrategyRegistration = z.infer<typeof strategyRegistration>;
 
@@ -108,11 +112,18 @@ export const portfolioView = z.strictObject({
         equity: decimalString,
         marketTime: instantMs.optional(),
         lastReconciledTime: instantMs.optional(),
-        drift: z.array(z.strictObject({ asset: z.string().max(40), journal: decimalString, venue: decimalString })).max(100),
+        drift: z.array(driftEntry).max(100),
       }),
     )
     .max(16),
   strategies: z.array(strategyView).max(500),
+  /** Everything that holds trading now, the strictest first. */
+  holds: z.array(tradingHold).max(100).optional(),
+  breakers: z.array(breakerView).max(200).optional(),
+  /** What people did, newest 50, oldest first. */
+  controlEvents: z.array(controlEvent).max(50).optional(),
+  /** What was worth telling, newest 50, oldest first. */
+  alerts: z.array(alert).max(50).optional(),
 });
 export type PortfolioView = z.infer<typeof portfolioView>;
 
