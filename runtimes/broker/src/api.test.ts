@@ -1,8 +1,9 @@
 import { type AddressInfo, connect } from "node:net";
-import { type TokenVerifier, silentLogger } from "@bellwether/service-kit";
+import { CodedError, type TokenVerifier, silentLogger } from "@bellwether/service-kit";
 import { ManualClock } from "@bellwether/service-kit/testing/manual-clock";
 import { afterEach, describe, expect, test } from "vitest";
-import { type BrokerService, createBrokerApi, refusingService } from "./api.ts";
+import { type BrokerService, createBrokerApi } from "./api.ts";
+import type { BrokerErrorCode } from "./errors.ts";
 import { StreamHub } from "./stream-hub.ts";
 
 const risk = "system:serviceaccount:bellwether:rpol-p-risk";
@@ -13,8 +14,25 @@ describe("the broker's API", () => {
   const clock = new ManualClock();
   const hub = new StreamHub();
   const watched: string[] = [];
+  const message = "ExchangeNotVerified: nobody has proven it";
+  const refuse = async (): Promise<never> => {
+    throw new CodedError<BrokerErrorCode>("EXCHANGE_NOT_VERIFIED", message);
+  };
   const service: BrokerService = {
-    ...refusingService("live", "ccxt", () => clock.nowMs()),
+    submit: refuse,
+    find: refuse,
+    void: refuse,
+    cancel: refuse,
+    bars: refuse,
+    account: async () => ({
+      account: "live",
+      kind: "ccxt",
+      epoch: 1,
+      marketTime: clock.nowMs(),
+      feed: { state: "failed", message },
+      balances: [],
+      markets: [],
+    }),
     watch: (market, timeframe) => void watched.push(`${market} ${timeframe}`),
   };
   const api = createBrokerApi({ service, hub, verifier, riskSubject: risk, clock, log: silentLogger });
@@ -31,15 +49,15 @@ describe("the broker's API", () => {
     },
   );
 
-  test("an account of a kind that is not supported yet says so, and refuses orders with a code", async () => {
+  test("an account that cannot trade says so, and refuses orders with a code", async () => {
     const account = await api.inject({ url: "/v1/account", headers: bearer(risk) });
     expect(account.json()).toMatchObject({
       kind: "ccxt",
-      feed: { state: "failed", message: expect.stringContaining("AccountKindNotSupportedYet") },
+      feed: { state: "failed", message: expect.stringContaining("ExchangeNotVerified") },
     });
     const approval = { order: "o", keyId: "k", epoch: 1, nonce: "n", expiresAt: 1, signature: "s" };
     const refused = await api.inject({ method: "POST", url: "/v1/orders", headers: bearer(risk), payload: approval });
-    expect([refused.statusCode, refused.json<{ code: string }>().code]).toEqual([422, "ACCOUNT_KIND_NOT_SUPPORTED_YET"]);
+    expect([refused.statusCode, refused.json<{ code: string }>().code]).toEqual([422, "EXCHANGE_NOT_VERIFIED"]);
   });
 
   test("a malformed request is told every fault", async () => {

@@ -1,6 +1,5 @@
 import {
   type Clock,
-  CodedError,
   type Logger,
   type TokenVerifier,
   createApiServer,
@@ -17,11 +16,11 @@ import {
   voidRequest,
 } from "@bellwether/trading";
 import { z } from "zod";
-import { type BrokerErrorCode, brokerStatus } from "./errors.ts";
+import { brokerStatus } from "./errors.ts";
 import type { BarsQuery } from "./feeds/feed.ts";
 import type { StreamHub } from "./stream-hub.ts";
 
-/** What the API offers, without how: the broker of an account, or one that explains why it cannot trade. */
+/** What the API offers, without how: the broker of an account. */
 export interface BrokerService {
   submit(request: z.output<typeof approval>): Promise<BrokerOrder>;
   find(clientOrderId: string): Promise<BrokerOrder>;
@@ -84,30 +83,4 @@ export function createBrokerApi(options: ApiOptions): ReturnType<typeof createAp
     hub.add(sendEvents(reply, { heartbeatMs, clock }));
   });
   return server;
-}
-
-/** For accounts of a kind this version does not trade on: the account says so, everything else is refused. */
-export function refusingService(account: string, kind: "ccxt" | "solana", nowMs: () => number): BrokerService {
-  const verified = kind === "ccxt" ? "; ExchangeNotVerified: no exchange has passed the test for live trading yet" : "";
-  const message = `AccountKindNotSupportedYet: account ${account} is of kind ${kind}, this version trades on paper accounts only${verified}`;
-  const refuse = async (): Promise<never> => {
-    throw new CodedError<BrokerErrorCode>("ACCOUNT_KIND_NOT_SUPPORTED_YET", message);
-  };
-  return {
-    submit: refuse,
-    find: refuse,
-    void: refuse,
-    cancel: refuse,
-    bars: refuse,
-    watch: () => undefined,
-    account: async () => ({
-      account,
-      kind,
-      epoch: 0,
-      marketTime: nowMs(),
-      feed: { state: "failed", message },
-      balances: [],
-      markets: [],
-    }),
-  };
 }

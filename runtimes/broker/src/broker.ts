@@ -1,29 +1,37 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { type Check, type Clock, CodedError, Dependency, type Logger, type Metrics, messageOf } from "@bellwether/service-kit";
+import { type JournalDatabase, migrate } from "@bellwether/postgres";
+import {
+  type Check,
+  type Clock,
+  CodedError,
+  Dependency,
+  type Logger,
+  type Metrics,
+  hasCode,
+  messageOf,
+} from "@bellwether/service-kit";
 import type { BrokerAccount, BrokerOrder, WireBar } from "@bellwether/trading";
 import type { BrokerService } from "./api.ts";
-import { type BrokerConfig, type PaperAccountConfig, accountUid } from "./config.ts";
+import { type BrokerConfig, accountUid } from "./config.ts";
 import { SendLog } from "./durable/send-log.ts";
 import type { BrokerErrorCode } from "./errors.ts";
 import type { FailPoints } from "./fail-points.ts";
 import type { BarsQuery, MarketFeed } from "./feeds/feed.ts";
-import type { Database } from "./journal/database.ts";
 import { BrokerMetrics } from "./metrics.ts";
 import { Journal } from "./journal/journal.ts";
-import { migrate } from "./journal/migrate.ts";
+import { brokerSchema } from "./journal/migrations/index.ts";
 import { ApprovalVerifier } from "./orders/approval-verifier.ts";
 import { OrderDesk } from "./orders/order-desk.ts";
 import { orderFromText } from "./orders/order-checks.ts";
 import type { StreamHub } from "./stream-hub.ts";
-import { PaperVenue } from "./venues/paper/paper-venue.ts";
-import type { Venue } from "./venues/venue.ts";
+import type { OpenVenue, Venue } from "./venues/venue.ts";
 
 export interface BrokerOptions {
   readonly config: BrokerConfig;
-  readonly paper: PaperAccountConfig;
+  readonly openVenue: OpenVenue;
   readonly feed: MarketFeed;
-  readonly database: Database;
+  readonly database: JournalDatabase;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -41,14 +49,13 @@ const longestFillWaitMs = 1_000;
 const retryStartMs = 1_000;
 
 /**
- * The broker of one paper account, put together. Starting it, in this order: migrate, take the writer epoch, bring in what only the send log
- * knows, ask the venue about every open order, then take orders.
+ * The broker of one account, put together. Starting it, in this order: migrate, take the writer epoch, bring in what only the send log knows,
+ * connect to the venue, ask it about every open order, then take orders.
  */
 export class Broker implements BrokerService {
   readonly #options: BrokerOptions;
   readonly #journal: Journal;
   readonly #sendLog: SendLog;
-  readonly #paper: PaperVenue;
   readonly #venue: Venue;
   readonly #desk: OrderDesk;
   readonly #recovery: Dependency;
@@ -56,18 +63,18 @@ export class Broker implements BrokerService {
   readonly #market: Dependency;
   readonly #agreement: Dependency;
   #recovered = false;
+  #connected = false;
   /** Settles when all that the venue has hinted at is recorded; never rejects. */
   #refreshing: Promise<unknown> = Promise.resolve();
   #sweeps = 0;
   #stopSweeping: () => void = () => undefined;
   #stopping = false;
 
-  private constructor(options: BrokerOptions, parts: { journal: Journal; sendLog: SendLog; paper: PaperVenue }) {
+  private constructor(options: BrokerOptions, parts: { journal: Journal; sendLog: SendLog; venue: Venue }) {
     this.#options = options;
     this.#journal = parts.journal;
     this.#sendLog = parts.sendLog;
-    this.#paper = parts.paper;
-    this.#venue = options.line?.(parts.paper) ?? parts.paper;
+    this.#venue = options.line?.(parts.venue) ?? parts.venue;
     const { config, clock, feed, failPoints, log, hub } = options;
     const dependency = (name: string, message: string): Dependency => new Dependency(name, () => clock.nowMs(), message);
     this.#recovery = dependency("journal-recovery", "not begun");
@@ -97,7 +104,7 @@ export class Broker implements BrokerService {
 
   /** Reads what the volume holds. Postgres is not needed yet. @throws CodedError LOG_CORRUPT, PAPER_STATE_CHANGED */
   static async open(options: BrokerOptions): Promise<Broker> {
-    const { config, paper, feed, database, clock, log, failPoints } = options;
+    const { config, feed, database, clock, log, failPoints } = options;
     const uid = accountUid(config);
     const journal = new Journal({
       database,
@@ -107,27 +114,14 @@ export class Broker implements BrokerService {
       onFenced: () => options.onFenced(),
     });
     const sendLog = await SendLog.open(join(config.dataDirectory, "send-log"), { failPoints });
-    const venue = await PaperVenue.open({
-      directory: join(config.dataDirectory, "paper-venue"),
-      accountUid: uid,
-      account: config.account.name,
-      settings: {
-        feeBps: paper.feeBps,
-        slippageBps: paper.slippageBps,
-        volumeShare: paper.volumeShare,
-        volumeUnit: "replay" in paper.market ? paper.market.replay.volumeUnit : "Base",
-      },
-      balances: paper.balances,
-      market: feed,
-      clock,
-      failPoints,
-      log,
-    });
-    return new Broker(options, { journal, sendLog, paper: venue });
+    const { dataDirectory } = config;
+    const account = config.account.name;
+    const venue = await options.openVenue({ accountUid: uid, account, dataDirectory, feed, journal, clock, failPoints, log });
+    return new Broker(options, { journal, sendLog, venue });
   }
 
-  get venue(): PaperVenue {
-    return this.#paper;
+  get venue(): Venue {
+    return this.#venue;
   }
 
   /** Takes the account over, again and again until Postgres lets it; then keeps asking the venue about what is open. */
@@ -138,7 +132,7 @@ export class Broker implements BrokerService {
         await this.recover();
         break;
       } catch (error) {
-        if (!(error instanceof CodedError) || error.code !== "JOURNAL_UNAVAILABLE") throw error;
+        if (!hasCode(error, "JOURNAL_UNAVAILABLE")) throw error;
         this.#recovery.down(error.message);
         log.warn({ err: error }, "the account cannot be taken over yet");
         await clock.sleep(retryStartMs, signal).catch(() => undefined);
@@ -150,12 +144,13 @@ export class Broker implements BrokerService {
   /** One attempt to take the account over; safe to repeat. @throws CodedError JOURNAL_UNAVAILABLE, MIGRATION_CHANGED, LOG_CORRUPT */
   async recover(): Promise<void> {
     const { database, log } = this.#options;
-    await migrate(database);
+    await migrate(database, brokerSchema);
     const floors = await this.#epochFloors();
     const epoch = await this.#journal.takeWriterEpoch(`${hostname()}/${process.pid}`, floors.writer);
     if (floors.risk > 0) await this.#journal.raiseRiskEpoch(floors.risk);
     const imported = await this.#importSendLog();
     await this.#sendLog.prune();
+    await this.#connectVenue();
     await this.#desk.sweep();
     await this.#desk.audit();
     this.#recovered = true;
@@ -194,15 +189,32 @@ export class Broker implements BrokerService {
 
   async account(): Promise<BrokerAccount> {
     const { config, feed } = this.#options;
+    const { accepts, code, message, clockOffsetMs, answeredAtMs } = this.#venue.health();
     return {
       account: config.account.name,
       kind: this.#venue.kind,
       epoch: this.#journal.writerEpoch,
       marketTime: Math.floor(feed.marketTimeMs()),
-      feed: feed.state(),
+      feed: this.#feedState(),
       balances: [...(await this.#venue.balances())],
       markets: [...this.#venue.markets()],
+      venue: {
+        accepts,
+        message: message.slice(0, 500),
+        ...(code === undefined ? {} : { code }),
+        ...(clockOffsetMs === undefined ? {} : { clockOffsetMs }),
+        ...(answeredAtMs === undefined ? {} : { answeredAt: answeredAtMs }),
+      },
     };
+  }
+
+  /** A market whose venue takes no orders is no market to trade on, whatever its candles do. */
+  #feedState(): BrokerAccount["feed"] {
+    const { accepts, message } = this.#venue.health();
+    const feed = this.#options.feed.state();
+    if (accepts === "none" && feed.state !== "failed") return { state: "failed", message: message.slice(0, 500) };
+    if (accepts === "reducing" && feed.state === "running") return { state: "stale", message: message.slice(0, 500) };
+    return feed;
   }
 
   async bars(query: BarsQuery): Promise<readonly WireBar[]> {
@@ -215,6 +227,7 @@ export class Broker implements BrokerService {
 
   /** Asks the venue about every order that something may still happen to. */
   async sweep(): Promise<void> {
+    if (!this.#connected) await this.#connectVenue();
     await this.#desk.sweep();
     this.#sweeps += 1;
     if (this.#sweeps % sweepsPerAudit === 0) await this.#desk.audit();
@@ -233,11 +246,12 @@ export class Broker implements BrokerService {
   /** Runs the market until `signal` aborts. */
   async runFeed(signal: AbortSignal): Promise<void> {
     const { feed, hub, log } = this.#options;
+    const { played } = this.#venue;
     await feed.run(
       {
         onBaseBar: async (market, bar) => {
           try {
-            await this.#paper.onBar(market, bar);
+            await played?.onBar(market, bar);
             await this.#hintsRecorded();
           } catch (error) {
             if (!(error instanceof CodedError)) throw error;
@@ -247,7 +261,7 @@ export class Broker implements BrokerService {
         onBar: (event) => hub.bar(event),
         onEnd: (message) => hub.end(message),
       },
-      { signal, waiting: this.#paper.waitingMarkets(), resumeAfter: (market) => this.#paper.resumeAfter(market) },
+      { signal, waiting: played?.waitingMarkets() ?? [], resumeAfter: (market) => played?.resumeAfter(market) },
     );
   }
 
@@ -261,7 +275,7 @@ export class Broker implements BrokerService {
 
   /** Only what a restart can mend: a volume that took a write badly has to be read afresh. */
   live(): readonly Check[] {
-    const ok = this.#paper.healthy && this.#sendLog.healthy;
+    const ok = this.#venue.health().restart !== true && this.#sendLog.healthy;
     return [shown(this.#volume, ok, ok ? "takes writes" : "a write failed: the logs have to be read afresh")];
   }
 
@@ -271,7 +285,7 @@ export class Broker implements BrokerService {
   }
 
   dependencies(): readonly Check[] {
-    const { state, message } = this.#options.feed.state();
+    const { state, message } = this.#feedState();
     const disagreement = this.#desk.discrepancies.message;
     return [
       this.#options.database.check(),
@@ -283,7 +297,7 @@ export class Broker implements BrokerService {
   async close(): Promise<void> {
     this.#stopping = true;
     this.#stopSweeping();
-    await this.#paper.close();
+    await this.#venue.close();
     await this.#sendLog.close();
   }
 
@@ -311,6 +325,17 @@ export class Broker implements BrokerService {
       }
     }
     return imported;
+  }
+
+  /** A venue that is away must not keep the broker from starting: what is known can still be asked for, and the next sweep tries again. */
+  async #connectVenue(): Promise<void> {
+    try {
+      await this.#venue.connect();
+      this.#connected = true;
+    } catch (error) {
+      if (!hasCode(error, "VENUE_UNREACHABLE")) throw error;
+      this.#options.log.warn({ err: error }, "the venue cannot be connected to yet");
+    }
   }
 
   #scheduleSweep(): void {

@@ -59,13 +59,20 @@ const paperAccount = z.strictObject({
   market: z.union([z.strictObject({ replay: replayMarket }), z.strictObject({ ccxt: ccxtMarket })]),
 });
 
-/** Kinds that a RiskPolicy may name but this version does not trade on: the broker starts, says so (`AccountKindNotSupportedYet`) and refuses every order. */
+/**
+ * A mounted Secret, one file for each key. Never the environment, which is inherited, dumped and logged. An exchange wants `apiKey`, `secret` and
+ * sometimes `password`; Solana wants `keypair`.
+ */
+const credentialsDirectory = path.default("/var/run/secrets/bellwether/venue");
+
 const ccxtAccount = z.strictObject({
   exchange: ccxtMarket.shape.exchange,
+  /** The exchange's test network. */
   sandbox: z.boolean().default(false),
   baseUrl: ccxtMarket.shape.baseUrl,
+  credentialsDirectory,
 });
-const solanaAccount = z.strictObject({ rpcUrls: z.array(z.url().max(300)).max(8).default([]) });
+const solanaAccount = z.strictObject({ rpcUrls: z.array(z.url().max(300)).max(8).default([]), credentialsDirectory });
 
 const account = z
   .strictObject({
@@ -95,6 +102,10 @@ export const brokerConfig = z.strictObject({
   hardCaps: hardCaps.default({}),
   /** `system:serviceaccount:<namespace>:<name>` of the policy's risk: the only caller. */
   riskSubject: z.string().min(1).max(200),
+  /** Wall milliseconds without a word from risk after which nothing that adds exposure is sent, until risk has read the account again. */
+  riskSilenceMs: z.int().min(1_000).max(60_000).default(5_000),
+  /** Wall milliseconds after which working entries are cancelled while risk is silent, or by the venue itself where it has a dead-man switch and the broker is gone. */
+  deadManMs: z.int().min(10_000).max(600_000).default(60_000),
   audience: z.string().min(1).max(200).default("broker.bellwether.dev"),
   issuer: z.string().min(1).max(300),
   jwksFile: path.default("/etc/bellwether/jwks.json"),
@@ -115,6 +126,8 @@ export type BrokerConfigInput = z.input<typeof brokerConfig>;
 export type PaperAccountConfig = z.output<typeof paperAccount>;
 export type ReplayMarketConfig = z.output<typeof replayMarket>;
 export type CcxtMarketConfig = z.output<typeof ccxtMarket>;
+export type CcxtAccountConfig = z.output<typeof ccxtAccount>;
+export type SolanaAccountConfig = z.output<typeof solanaAccount>;
 
 /** The configuration file of a broker pod as text; throws a ZodError when it would not be accepted. Key order is stable: equal input, equal bytes. */
 export function renderBrokerConfig(input: BrokerConfigInput): string {

@@ -23,7 +23,19 @@ export const brokerErrors = {
   HARD_CAP_DAILY_NOTIONAL: "With this order the account would pass hardCaps.maxDailyNotional of this UTC day.",
   PRICE_UNKNOWN: "No price to judge the order by: the market feed has not delivered a bar yet.",
   ORDER_NEVER_SEEN: "No such order here. Says nothing about a request that is still under way; void settles it.",
-  ACCOUNT_KIND_NOT_SUPPORTED_YET: "AccountKindNotSupportedYet: this version trades on paper accounts only.",
+  ACCOUNT_KIND_NOT_SUPPORTED_YET: "AccountKindNotSupportedYet: this version does not trade on accounts of this kind.",
+  ACCOUNT_IN_USE:
+    "AccountInUse: the key of this account trades for another policy or account already; one key belongs to one account.",
+  CREDENTIALS_INVALID:
+    "CredentialsInvalid: the mounted Secret lacks a key or holds one that cannot be right. Values are never shown.",
+  CREDENTIALS_REFUSED: "CredentialsRefused: the venue does not take the key, or the key may not trade.",
+  WITHDRAWAL_PERMITTED: "WithdrawalPermitted: the key may withdraw. Only keys that can trade and nothing else are taken.",
+  CLOCK_OFFSET:
+    "ClockOffset: the clocks of venue and broker are further apart than half the receive window; nothing is sent until they agree.",
+  VENUE_STALE: "VenueStale: the venue has not answered for too long to add exposure on what it said last.",
+  RISK_SILENT:
+    "RiskSilent: the broker has not heard from risk for too long; it sends nothing that adds exposure until risk has read the account again.",
+  ORDER_NOT_SUPPORTED: "The venue has no order of this kind: time in force, stop or size.",
   EXCHANGE_NOT_VERIFIED:
     "ExchangeNotVerified: lookup by client order id has not been proven for this exchange; live trading on it is refused.",
   EXCHANGE_UNKNOWN: "ccxt has no exchange of this name.",
@@ -64,6 +76,14 @@ export const brokerStatus: Readonly<Partial<Record<BrokerErrorCode, number>>> = 
   PRICE_UNKNOWN: 503,
   ORDER_NEVER_SEEN: 404,
   ACCOUNT_KIND_NOT_SUPPORTED_YET: 422,
+  ACCOUNT_IN_USE: 409,
+  CREDENTIALS_INVALID: 503,
+  CREDENTIALS_REFUSED: 503,
+  WITHDRAWAL_PERMITTED: 503,
+  CLOCK_OFFSET: 503,
+  VENUE_STALE: 503,
+  RISK_SILENT: 503,
+  ORDER_NOT_SUPPORTED: 422,
   EXCHANGE_NOT_VERIFIED: 422,
   DATASET_UNREADABLE: 503,
   DATASET_INVALID: 503,

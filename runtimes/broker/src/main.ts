@@ -1,5 +1,6 @@
 import process from "node:process";
 import { readFileSync } from "node:fs";
+import { Database } from "@bellwether/postgres";
 import {
   CodedError,
   type Lifetime,
@@ -11,17 +12,20 @@ import {
   startHealthServer,
   systemClock,
 } from "@bellwether/service-kit";
-import { type BrokerService, createBrokerApi, refusingService } from "./api.ts";
+import { createBrokerApi } from "./api.ts";
 import { Broker } from "./broker.ts";
 import { type BrokerConfig, brokerConfig } from "./config.ts";
+import type { BrokerErrorCode } from "./errors.ts";
 import { type FailPoints, isFailPointName, killingFailPoints, noFailPoints } from "./fail-points.ts";
 import { CcxtFeed } from "./feeds/ccxt/ccxt-feed.ts";
 import { type ExchangeName, openExchange } from "./feeds/ccxt/public-exchange.ts";
 import { FailedFeed } from "./feeds/failed-feed.ts";
 import type { MarketFeed } from "./feeds/feed.ts";
 import { openReplay } from "./feeds/replay/open-replay.ts";
-import { Database } from "./journal/database.ts";
 import { StreamHub } from "./stream-hub.ts";
+import { FailedVenue } from "./venues/failed-venue.ts";
+import { openPaper } from "./venues/paper/open-paper.ts";
+import type { OpenVenue } from "./venues/venue.ts";
 
 const config = loadConfig(brokerConfig, { file: process.env["BELLWETHER_CONFIG"] ?? "/etc/bellwether/config.json" });
 const log = createLogger({ name: "broker", level: config.logLevel });
@@ -31,27 +35,19 @@ runService(main, { log });
 async function main(lifetime: Lifetime): Promise<void> {
   const metrics = new Metrics().collectProcess();
   const hub = new StreamHub();
-  const paper = config.account.paper;
-  const broker = paper ? await openBroker({ paper, hub, metrics, lifetime }) : undefined;
-  const kind = config.account.ccxt ? "ccxt" : "solana";
-  const service: BrokerService = broker ?? refusingService(config.account.name, kind, () => systemClock.nowMs());
+  const opened = await openAccount();
+  const broker = await openBroker({ ...opened, hub, metrics, lifetime });
 
   const { audience, issuer, jwksFile, riskSubject } = config;
   const verifier = new TokenVerifier({ audience, issuer, jwksFile, clock: systemClock });
-  const api = createBrokerApi({ service, hub, verifier, riskSubject, clock: systemClock, log });
-  const unsupported = {
-    name: "account",
-    ok: false,
-    message: `accounts of kind ${kind} are not supported yet`,
-    sinceMs: systemClock.nowMs(),
-  };
+  const api = createBrokerApi({ service: broker, hub, verifier, riskSubject, clock: systemClock, log });
   const health = await startHealthServer({
     port: config.healthPort,
     metrics,
     log,
-    live: () => broker?.live() ?? [],
-    ready: () => broker?.ready() ?? [],
-    dependencies: () => broker?.dependencies() ?? [unsupported],
+    live: () => broker.live(),
+    ready: () => broker.ready(),
+    dependencies: () => broker.dependencies(),
   });
   lifetime.onShutdown(() => health.close());
   await api.listen({ port: config.apiPort, host: "0.0.0.0" });
@@ -62,13 +58,23 @@ async function main(lifetime: Lifetime): Promise<void> {
   log.info({ account: config.account.name, policy: config.policy.name }, "the broker listens");
 }
 
-async function openBroker(parts: {
-  paper: NonNullable<BrokerConfig["account"]["paper"]>;
-  hub: StreamHub;
-  metrics: Metrics;
-  lifetime: Lifetime;
-}): Promise<Broker> {
-  const { paper, hub, metrics, lifetime } = parts;
+/** What a kind of account brings: where its bars come from, and the venue itself. */
+interface OpenedAccount {
+  readonly feed: MarketFeed;
+  readonly openVenue: OpenVenue;
+}
+
+async function openAccount(): Promise<OpenedAccount> {
+  const { paper, ccxt } = config.account;
+  if (paper) return { feed: await openFeed(paper), openVenue: openPaper(paper) };
+  const kind = ccxt ? "ccxt" : "solana";
+  const message = `AccountKindNotSupportedYet: account ${config.account.name} is of kind ${kind}, which this version does not trade on`;
+  const error = new CodedError<BrokerErrorCode>("ACCOUNT_KIND_NOT_SUPPORTED_YET", message);
+  return { feed: new FailedFeed(error), openVenue: async () => new FailedVenue(kind, error) };
+}
+
+async function openBroker(parts: OpenedAccount & { hub: StreamHub; metrics: Metrics; lifetime: Lifetime }): Promise<Broker> {
+  const { feed, openVenue, hub, metrics, lifetime } = parts;
   const failPoints = failPointsFrom(config);
   const dsn = readFileSync(config.dsnFile, "utf8").trim();
   const database = new Database({
@@ -76,17 +82,18 @@ async function openBroker(parts: {
     clock: systemClock,
     log,
     failPoints,
+    // Revisions and sequences of an account never appear out of order: risk reads on from the last one it has seen.
+    transactions: "queued",
     applicationName: `bellwether-broker ${config.account.name}`,
   });
-  const feed = await openFeed(paper);
   const onFenced = (): void => {
     log.fatal("another broker has taken this account over");
     lifetime.stop(1);
   };
   const broker = await Broker.open({
     config,
-    paper,
     feed,
+    openVenue,
     database,
     clock: systemClock,
     log,

@@ -1,18 +1,19 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Database } from "@bellwether/postgres";
 import { Metrics, createLogger, silentLogger } from "@bellwether/service-kit";
 import { ManualClock } from "@bellwether/service-kit/testing/manual-clock";
 import type { BrokerOrder, WireFill } from "@bellwether/trading";
 import { Broker } from "../../../runtimes/broker/src/broker.ts";
 import { type BrokerConfigInput, brokerConfig } from "../../../runtimes/broker/src/config.ts";
 import type { FailPointName } from "../../../runtimes/broker/src/fail-points.ts";
-import { Database } from "../../../runtimes/broker/src/journal/database.ts";
 import { StreamHub } from "../../../runtimes/broker/src/stream-hub.ts";
 import { Approver } from "../../../runtimes/broker/src/testing/approver.ts";
 import { CrashSwitch } from "../../../runtimes/broker/src/testing/crash-switch.ts";
 import { FaultyLine } from "../../../runtimes/broker/src/testing/faulty-line.ts";
 import { ManualMarket } from "../../../runtimes/broker/src/testing/manual-market.ts";
+import { openPaper } from "../../../runtimes/broker/src/venues/paper/open-paper.ts";
 import { type TestPostgres, rowsOf, withClient } from "../order-path/postgres.ts";
 
 export const startingUsdt = "10000";
@@ -77,6 +78,7 @@ export class BrokerWorld {
       clock: this.clock,
       log: testLog,
       failPoints,
+      transactions: "queued",
       applicationName: "broker test",
     });
     const changes: { order: BrokerOrder; fills: readonly WireFill[] }[] = [];
@@ -92,7 +94,7 @@ export class BrokerWorld {
     try {
       broker = await Broker.open({
         config: this.config,
-        paper,
+        openVenue: openPaper(paper),
         feed: this.market,
         database,
         clock: this.clock,

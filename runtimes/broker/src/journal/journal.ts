@@ -1,3 +1,4 @@
+import { type JournalDatabase, type Transaction, holdsWriterEpoch, takeWriterEpoch } from "@bellwether/postgres";
 import { CodedError } from "@bellwether/service-kit";
 import {
   type FinalOrder,
@@ -14,11 +15,11 @@ import type { SendRecord } from "../durable/send-log.ts";
 import type { BrokerErrorCode } from "../errors.ts";
 import type { FailPoints } from "../fail-points.ts";
 import type { VenueOrder, VenueTrade } from "../venues/venue.ts";
-import type { Database, Transaction } from "./database.ts";
 import { type CancelLegs, type OrderRow, type StoredOrder, orderColumns, storedOrder } from "./stored-order.ts";
 
 export interface JournalOptions {
-  readonly database: Database;
+  /** One whose transactions are queued: revisions and sequences of an account must never become visible out of order. */
+  readonly database: JournalDatabase;
   readonly accountUid: string;
   /** `accounts[].name`, as it stands in orders and fills. */
   readonly account: string;
@@ -68,16 +69,10 @@ export class Journal {
    * Waits for write transactions of the holder before to end.
    */
   async takeWriterEpoch(holder: string, floor: number): Promise<number> {
-    this.#writerEpoch = await this.#options.database.transaction(async (transaction) => {
-      const [row] = await transaction.query<{ epoch: string }>(
-        `insert into broker.writer_epochs (scope, epoch, holder) values ($1, $3::bigint + 1, $2)
-         on conflict (scope) do update set epoch = greatest(broker.writer_epochs.epoch, $3::bigint) + 1, holder = excluded.holder, taken_at = now()
-         returning epoch`,
-        [this.#options.accountUid, holder, floor],
-      );
-      if (!row) throw broken("taking the writer epoch returned no row");
-      return Number(row.epoch);
-    });
+    const { database, accountUid } = this.#options;
+    this.#writerEpoch = await database.transaction((transaction) =>
+      takeWriterEpoch(transaction, { schema: "broker", scope: accountUid }, { holder, floor }),
+    );
     return this.#writerEpoch;
   }
 
@@ -263,13 +258,19 @@ export class Journal {
     });
   }
 
+  /**
+   * One write transaction that holds the writer epoch: for the records that a venue keeps of its own (signed bytes, protective orders).
+   *
+   * @throws CodedError WRITER_FENCED, JOURNAL_UNAVAILABLE (the outcome is unknown)
+   */
+  write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.#write(work);
+  }
+
   async #write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     return this.#options.database.transaction(async (transaction) => {
-      const held = await transaction.query("select 1 from broker.writer_epochs where scope = $1 and epoch = $2 for share", [
-        this.#options.accountUid,
-        this.#writerEpoch,
-      ]);
-      if (held.length === 1) return work(transaction);
+      const held = { schema: "broker" as const, scope: this.#options.accountUid, epoch: this.#writerEpoch };
+      if (await holdsWriterEpoch(transaction, held)) return work(transaction);
       this.#options.onFenced();
       const { accountUid } = this.#options;
       throw new CodedError<BrokerErrorCode>(

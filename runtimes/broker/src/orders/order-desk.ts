@@ -13,7 +13,7 @@ import type { BrokerErrorCode } from "../errors.ts";
 import type { FailPoints } from "../fail-points.ts";
 import type { Change, Journal } from "../journal/journal.ts";
 import { type CancelLegs, type StoredOrder, brokerOrderOf, isTracked } from "../journal/stored-order.ts";
-import type { SubmitReply, Venue, VenueOrder } from "../venues/venue.ts";
+import type { SentOrder, SubmitReply, Venue, VenueHealth, VenueOrder } from "../venues/venue.ts";
 import type { ApprovalVerifier } from "./approval-verifier.ts";
 import type { BrokerMetrics } from "../metrics.ts";
 import { Discrepancies } from "./discrepancies.ts";
@@ -185,6 +185,7 @@ export class OrderDesk {
 
   async #recordAboutToSend(approval: Approval, order: FinalOrder): Promise<{ order: StoredOrder; created: boolean }> {
     const { account, hardCaps, journal, venue, verifier, clock, failPoints } = this.#options;
+    requireAccepted(order, venue.health());
     const rules = venue.rules(order.market);
     if (rules) this.#options.follow(order.market);
     if (order.side === "buy") this.discrepancies.requireNone();
@@ -234,7 +235,7 @@ export class OrderDesk {
     failPoints.pass("after-venue-reply");
     if (!reply.accepted) return this.#took(await journal.markRejected(clientOrderId, reply.reason));
     try {
-      return await this.#recordReported(reply.order);
+      return await this.#recordReported(stored, reply.order);
     } catch (error) {
       if (!hasCode(error, "VENUE_UNREACHABLE")) throw error;
       return this.#took(await journal.markUnknown(clientOrderId, "accepted, but its trades could not be read"));
@@ -283,13 +284,14 @@ export class OrderDesk {
     try {
       // Taken before asking: absence counts only when it was seen after the window.
       const askedAtMs = clock.nowMs();
-      let reported = await venue.lookup(clientOrderId);
+      const sent = sentOrderOf(stored);
+      let reported = await venue.lookup(sent);
       if (!reported) return await this.#absent(stored, askedAtMs);
       if (wantsCancel(stored, reported)) {
-        await venue.cancel({ clientOrderId, legs: stored.cancelRequested ?? "entry" });
-        reported = (await venue.lookup(clientOrderId)) ?? reported;
+        await venue.cancel({ ...sent, legs: stored.cancelRequested ?? "entry" });
+        reported = (await venue.lookup(sent)) ?? reported;
       }
-      return await this.#recordReported(reported);
+      return await this.#recordReported(stored, reported);
     } catch (error) {
       if (!hasCode(error, "VENUE_UNREACHABLE")) throw error;
       log.warn({ err: error, clientOrderId }, "the venue cannot be asked about an order");
@@ -297,9 +299,9 @@ export class OrderDesk {
     }
   }
 
-  async #recordReported(reported: VenueOrder): Promise<StoredOrder> {
+  async #recordReported(stored: StoredOrder, reported: VenueOrder): Promise<StoredOrder> {
     // After the order: the trades then hold at least what the order speaks of.
-    const trades = await this.#options.venue.trades({ clientOrderId: reported.clientOrderId });
+    const trades = await this.#options.venue.trades({ ...sentOrderOf(stored), venueOrderId: reported.venueOrderId });
     return this.#took(await this.#options.journal.recordVenueOrder(reported, trades));
   }
 
@@ -328,7 +330,7 @@ export class OrderDesk {
       throw new CodedError<BrokerErrorCode>("VENUE_INCONSISTENT", message, { context: { clientOrderId } });
     }
     const open = await venue.openOrders();
-    const trades = await venue.trades({ clientOrderId });
+    const trades = await venue.trades(sentOrderOf(stored));
     if (trades.length > 0 || open.some((order) => order.clientOrderId === clientOrderId)) return unknown;
     const reason = "the venue has neither the order nor a trade of it, and its validity window has passed";
     return this.#took(await journal.markNotSent(clientOrderId, reason));
@@ -337,7 +339,7 @@ export class OrderDesk {
   async #differs(stored: StoredOrder): Promise<boolean> {
     if (stored.state === "AboutToSend" || stored.state === "Unknown") return true;
     try {
-      const reported = await this.#options.venue.lookup(stored.order.clientOrderId);
+      const reported = await this.#options.venue.lookup(sentOrderOf(stored));
       return (
         !reported ||
         reported.state !== stored.state ||
@@ -360,6 +362,20 @@ export class OrderDesk {
     this.#options.metrics.filled(change.fills);
     this.#options.publish({ order: brokerOrderOf(change.order), fills: change.fills });
   }
+}
+
+/** @throws CodedError with the code that the venue's health names */
+function requireAccepted(order: FinalOrder, { accepts, code, message }: VenueHealth): void {
+  if (accepts === "all" || (accepts === "reducing" && order.side === "sell")) return;
+  throw new CodedError<BrokerErrorCode>(code ?? "VENUE_STALE", message);
+}
+
+function sentOrderOf({ order, venueOrderId, aboutToSendAtMs }: StoredOrder): SentOrder {
+  return {
+    order,
+    ...(venueOrderId === undefined ? {} : { venueOrderId }),
+    ...(aboutToSendAtMs === undefined ? {} : { aboutToSendAtMs }),
+  };
 }
 
 function wantsCancel(stored: StoredOrder, reported: VenueOrder): boolean {

@@ -30,12 +30,22 @@ export class FaultyLine {
     const guarded = <T>(call: () => Promise<T>): Promise<T> => (this.down ? Promise.reject(lost("the line is down")) : call());
     return {
       kind: venue.kind,
+      holdsExpiry: venue.holdsExpiry,
       ...(venue.validity ? { validity: venue.validity } : {}),
+      ...(venue.fingerprint === undefined ? {} : { fingerprint: venue.fingerprint }),
+      ...(venue.played ? { played: venue.played } : {}),
+      ...(venue.cancelAllAfter
+        ? { cancelAllAfter: (timeoutMs: number) => guarded(async () => venue.cancelAllAfter?.(timeoutMs)) }
+        : {}),
+      connect: () => guarded(() => venue.connect()),
+      health: () => venue.health(),
+      close: () => venue.close(),
       submit: (request) => this.#submit(venue, request),
       cancel: (request) => guarded(() => venue.cancel(request)),
-      lookup: (clientOrderId) => guarded(() => venue.lookup(clientOrderId)),
+      lookup: (sent) => guarded(() => venue.lookup(sent)),
       openOrders: () => guarded(() => venue.openOrders()),
-      trades: (query) => guarded(() => venue.trades(query)),
+      trades: (sent) => guarded(() => venue.trades(sent)),
+      tradesSince: (sinceMs) => guarded(() => venue.tradesSince(sinceMs)),
       forgottenUntilMs: () => guarded(() => venue.forgottenUntilMs()),
       balances: () => guarded(() => venue.balances()),
       rules: (symbol) => venue.rules(symbol),

@@ -1,10 +1,16 @@
-import type { BrokerAccount, FinalOrder, MarketRules, OrderState } from "@bellwether/trading";
+import type { Clock, Logger } from "@bellwether/service-kit";
+import type { BrokerAccount, FinalOrder, MarketRules, OrderState, WireBar } from "@bellwether/trading";
+import type { BrokerErrorCode } from "../errors.ts";
+import type { FailPoints } from "../fail-points.ts";
+import type { MarketFeed } from "../feeds/feed.ts";
+import type { Journal } from "../journal/journal.ts";
 
 /**
- * A venue as the broker sees it: remote, slow, forgetful of nothing it has accepted, and able to lose every answer.
+ * A venue as the broker sees it: remote, slow, forgetful of nothing it has accepted, and able to lose every answer. The order desk is the only
+ * caller of what changes something there.
  *
- * Every method may throw VENUE_UNREACHABLE (network, timeout, 5xx): of a read that means nothing, of a write that its outcome is unknown.
- * "Not found" is an answer (`undefined`), never an error.
+ * Every method may throw VENUE_UNREACHABLE (network, timeout, 5xx, a limit): of a read that means nothing, of a write that its outcome is
+ * unknown. "Not found" is an answer (`undefined`), never an error.
  */
 export interface Venue {
   readonly kind: BrokerAccount["kind"];
@@ -13,13 +19,28 @@ export interface Venue {
    * orders and trades do not show was never accepted and never will be. Absent: the venue has no such window, and unknown stays unknown.
    */
   readonly validity?: { readonly windowMs: number; readonly marginMs: number };
+  /** Digest of the key that trades, from which the key cannot be had: one key is one account's. Absent: the account exists on this volume only. */
+  readonly fingerprint?: string;
+  /**
+   * Learns what has to be known before anything is sent: clock, markets, what the key may do. Called at start and again until it succeeds; what a
+   * person has to mend is told by `health`, not thrown.
+   *
+   * @throws CodedError VENUE_UNREACHABLE, JOURNAL_UNAVAILABLE: try again
+   */
+  connect(): Promise<void>;
+  /** As last seen; asks nobody. */
+  health(): VenueHealth;
+  /** Called once in the life of an order, after it is recorded as about to be sent. */
   submit(request: SubmitRequest): Promise<SubmitReply>;
   /** Cancels what rests. Asking for what is not there any more is no error. */
   cancel(request: CancelRequest): Promise<void>;
-  lookup(clientOrderId: string): Promise<VenueOrder | undefined>;
+  lookup(sent: SentOrder): Promise<VenueOrder | undefined>;
+  /** All that rests there, orders of other hands included. Legs count as the order they protect. */
   openOrders(): Promise<readonly VenueOrder[]>;
-  /** All executions of one order, oldest first. */
-  trades(query: TradesQuery): Promise<readonly VenueTrade[]>;
+  /** All executions of one order and its legs, oldest first, each once. */
+  trades(sent: SentOrder): Promise<readonly VenueTrade[]>;
+  /** Executions of the account since an instant of market time, as far as the venue gives them without a name; to find what nobody here has sent. */
+  tradesSince(sinceMs: number): Promise<readonly VenueTrade[]>;
   /**
    * Time stamp of the youngest request whose order the venue has forgotten; 0 when it remembers all. The absence of an order up to there proves
    * nothing.
@@ -32,6 +53,45 @@ export interface Venue {
   markets(): readonly MarketRules[];
   /** Ids of orders that something happened to: a hint, which may be lost; the methods above are the truth. */
   onChange(listener: (clientOrderIds: readonly string[]) => void): void;
+  /** A dead-man switch: all orders of the account are cancelled by the venue this long after the last call; 0 takes it off. */
+  cancelAllAfter?(timeoutMs: number): Promise<void>;
+  /** It ends orders at `expiresAt` by itself; otherwise the broker does. */
+  readonly holdsExpiry: boolean;
+  /** Of a venue that is played in this process. */
+  readonly played?: PlayedVenue;
+  close(): Promise<void>;
+}
+
+/** `code` names what is wrong in a closed set, `message` says it for a person, never with a secret in it. */
+export interface VenueHealth {
+  /** `reducing`: only what shrinks a position. `none`: nothing at all, cancels included in the attempt. */
+  readonly accepts: "all" | "reducing" | "none";
+  readonly code?: BrokerErrorCode;
+  readonly message: string;
+  /** Venue's clock minus ours, when measured. */
+  readonly clockOffsetMs?: number;
+  /** Wall time of its last answer. */
+  readonly answeredAtMs?: number;
+  /** A write failed in a way that only reading everything afresh can mend: the process has to be restarted. */
+  readonly restart?: boolean;
+}
+
+/** What a venue that lives in this process needs of the feed: its bars, in order. */
+export interface PlayedVenue {
+  /** One closed base bar. Bars of a market come in order; one that has been met already is left out. */
+  onBar(market: string, bar: WireBar): Promise<void>;
+  /** Markets in which an order or a leg rests. */
+  waitingMarkets(): readonly string[];
+  /** Opening time of the last bar an open order of this market may have met; undefined when no order waits for bars. */
+  resumeAfter(market: string): number | undefined;
+}
+
+/** An order that was sent, or may have been. */
+export interface SentOrder {
+  readonly order: FinalOrder;
+  readonly venueOrderId?: string;
+  /** Wall time stamped into its request. */
+  readonly aboutToSendAtMs?: number;
 }
 
 export interface SubmitRequest {
@@ -46,15 +106,13 @@ export type SubmitReply =
   /** The venue has decided against the order: it will never work. */
   | { readonly accepted: false; readonly reason: string };
 
-export interface CancelRequest {
-  readonly clientOrderId: string;
+export interface CancelRequest extends SentOrder {
   readonly legs: "entry" | "all";
 }
 
-export type TradesQuery = { readonly clientOrderId: string } | { readonly sinceMs: number };
-
 /** An order as the venue reports it. Quantities are decimal text. */
 export interface VenueOrder {
+  /** Ours; of an order that nobody here has sent, whatever id the venue gives it. */
   readonly clientOrderId: string;
   readonly venueOrderId: string;
   readonly state: Extract<OrderState, "Working" | "Filled" | "Cancelled" | "Expired" | "Rejected">;
@@ -77,3 +135,19 @@ export interface VenueTrade {
   readonly time: number;
   readonly leg: "entry" | "stopLoss" | "takeProfit";
 }
+
+/** What a venue is opened with. Records of its own go through `journal.write`, which holds the writer epoch. */
+export interface VenueContext {
+  readonly accountUid: string;
+  /** `accounts[].name`. */
+  readonly account: string;
+  readonly dataDirectory: string;
+  readonly feed: MarketFeed;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly failPoints: FailPoints;
+  readonly log: Logger;
+}
+
+/** Reads what the volume holds; asks nobody yet. */
+export type OpenVenue = (context: VenueContext) => Promise<Venue>;

@@ -137,5 +137,15 @@ export const brokerAccount = z.strictObject({
   feed: z.strictObject({ state: z.enum(["starting", "running", "stale", "ended", "failed"]), message: z.string().max(500) }),
   balances: z.array(z.strictObject({ asset: z.string().max(40), free: decimalString, locked: decimalString })).max(500),
   markets: z.array(marketRules).max(500),
+  /** How the venue is to trade on; absent from older brokers. `code` is of the broker's closed set, `message` for a person. */
+  venue: z
+    .strictObject({
+      accepts: z.enum(["all", "reducing", "none"]),
+      code: z.string().max(64).optional(),
+      message: z.string().max(500),
+      clockOffsetMs: z.number().optional(),
+      answeredAt: instantMs.optional(),
+    })
+    .optional(),
 });
 export type BrokerAccount = z.infer<typeof brokerAccount>;

@@ -56,7 +56,7 @@ describe("the exchange of a paper account", () => {
   const facts = async (target: PaperVenue) => ({
     balances: await target.balances(),
     open: await target.openOrders(),
-    trades: await target.trades({ sinceMs: 0 }),
+    trades: await target.tradesSince(0),
   });
 
   test("is the same after a restart: balances, open orders, trades, and what ended", async () => {
@@ -64,7 +64,7 @@ describe("the exchange of a paper account", () => {
     await submit(before, 1, { quantity: "1" });
     await market.close(101);
     await submit(before, 2, { type: "limit", limit: "90" });
-    await before.cancel({ clientOrderId: finalOrderOf(2).clientOrderId, legs: "all" });
+    await before.cancel({ order: finalOrderOf(2), legs: "all" });
     await submit(before, 3, { type: "limit", limit: "91" });
     const then = await facts(before);
     expect(then.trades).toHaveLength(1);
@@ -72,7 +72,7 @@ describe("the exchange of a paper account", () => {
 
     const after = await open();
     expect(await facts(after)).toEqual(then);
-    expect(await after.lookup(finalOrderOf(2).clientOrderId)).toMatchObject({ state: "Cancelled", reason: "CANCELLED_BY_OWNER" });
+    expect(await after.lookup({ order: finalOrderOf(2) })).toMatchObject({ state: "Cancelled", reason: "CANCELLED_BY_OWNER" });
   });
 
   test("orders meet the bars that closed while it was away", async () => {
@@ -84,8 +84,8 @@ describe("the exchange of a paper account", () => {
     await market.close(94);
     await market.close(99);
     const after = await open();
-    expect(await after.lookup(finalOrderOf(1).clientOrderId)).toMatchObject({ state: "Filled" });
-    expect(await after.trades({ sinceMs: 0 })).toMatchObject([{ price: "95" }]);
+    expect(await after.lookup({ order: finalOrderOf(1) })).toMatchObject({ state: "Filled" });
+    expect(await after.tradesSince(0)).toMatchObject([{ price: "95" }]);
   });
 
   test("costs that change at a restart leave what has happened alone", async () => {
@@ -98,7 +98,7 @@ describe("the exchange of a paper account", () => {
     expect(await facts(after)).toEqual(then);
     await submit(after, 2, { quantity: "1" });
     await market.close(100);
-    expect((await after.trades({ sinceMs: 0 })).map((trade) => trade.fee)).toEqual(["0.1", "1"]);
+    expect((await after.tradesSince(0)).map((trade) => trade.fee)).toEqual(["0.1", "1"]);
   });
 
   test("a request is refused after its window, and when the market has ended", async () => {
@@ -168,8 +168,8 @@ describe("the exchange of a paper account", () => {
     const target = await open({ failPoints });
     broken = true;
     await expect(submit(target, 1)).rejects.toMatchObject({ code: "VENUE_UNREACHABLE" });
-    await expect(target.lookup(finalOrderOf(1).clientOrderId)).rejects.toMatchObject({ code: "VENUE_UNREACHABLE" });
-    expect(target.healthy).toBe(false);
+    await expect(target.lookup({ order: finalOrderOf(1) })).rejects.toMatchObject({ code: "VENUE_UNREACHABLE" });
+    expect(target.health()).toMatchObject({ accepts: "none", restart: true });
   });
 
   test("keeps one snapshot and one log, however often it starts", async () => {

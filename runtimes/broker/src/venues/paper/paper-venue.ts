@@ -3,7 +3,17 @@ import { type BrokerAccount, type MarketRules, type WireBar, canonicalOrder } fr
 import type { FramedLog } from "../../durable/framed-log.ts";
 import type { BrokerErrorCode } from "../../errors.ts";
 import type { FailPoints } from "../../fail-points.ts";
-import type { CancelRequest, SubmitReply, SubmitRequest, TradesQuery, Venue, VenueOrder, VenueTrade } from "../venue.ts";
+import type {
+  CancelRequest,
+  PlayedVenue,
+  SentOrder,
+  SubmitReply,
+  SubmitRequest,
+  Venue,
+  VenueHealth,
+  VenueOrder,
+  VenueTrade,
+} from "../venue.ts";
 import { PaperBook, type PaperSettings, type StoredCommand } from "./paper-book.ts";
 import { beginGeneration, readPaperState } from "./paper-log.ts";
 
@@ -41,9 +51,11 @@ const generationBytes = 4 * 1024 * 1024;
  *
  * Like one it refuses a client order id only while an order with it is open.
  */
-export class PaperVenue implements Venue {
+export class PaperVenue implements Venue, PlayedVenue {
   readonly kind = "paper";
   readonly validity = paperValidity;
+  readonly holdsExpiry = true;
+  readonly played = this;
   readonly #options: PaperVenueOptions;
   readonly #book: PaperBook;
   readonly #listeners: ((clientOrderIds: readonly string[]) => void)[] = [];
@@ -79,6 +91,14 @@ export class PaperVenue implements Venue {
     return new PaperVenue(options, { book, log, generation });
   }
 
+  /** It is here: there is nobody to connect to. */
+  async connect(): Promise<void> {}
+
+  health(): VenueHealth {
+    if (this.#broken === undefined) return { accepts: "all", message: "takes writes" };
+    return { accepts: "none", restart: true, message: "a write failed: the logs have to be read afresh" };
+  }
+
   submit({ order, timestampMs }: SubmitRequest): Promise<SubmitReply> {
     return this.#exclusive(async () => {
       const { clock, market, failPoints } = this.#options;
@@ -107,7 +127,7 @@ export class PaperVenue implements Venue {
     });
   }
 
-  cancel({ clientOrderId, legs }: CancelRequest): Promise<void> {
+  cancel({ order: { clientOrderId }, legs }: CancelRequest): Promise<void> {
     return this.#exclusive(async () => {
       // The pure venue ends the entry first, and the legs only when asked again.
       for (let round = 0; round < 2; round += 1) {
@@ -118,18 +138,20 @@ export class PaperVenue implements Venue {
     });
   }
 
-  async lookup(clientOrderId: string): Promise<VenueOrder | undefined> {
-    return this.#exclusive(async () => this.#book.order(clientOrderId));
+  async lookup({ order }: SentOrder): Promise<VenueOrder | undefined> {
+    return this.#exclusive(async () => this.#book.order(order.clientOrderId));
   }
 
   async openOrders(): Promise<readonly VenueOrder[]> {
     return this.#exclusive(async () => this.#book.openOrders());
   }
 
-  async trades(query: TradesQuery): Promise<readonly VenueTrade[]> {
-    return this.#exclusive(async () =>
-      "clientOrderId" in query ? this.#book.tradesOf(query.clientOrderId) : this.#book.tradesSince(query.sinceMs),
-    );
+  async trades({ order }: SentOrder): Promise<readonly VenueTrade[]> {
+    return this.#exclusive(async () => this.#book.tradesOf(order.clientOrderId));
+  }
+
+  async tradesSince(sinceMs: number): Promise<readonly VenueTrade[]> {
+    return this.#exclusive(async () => this.#book.tradesSince(sinceMs));
   }
 
   async forgottenUntilMs(): Promise<number> {
@@ -152,17 +174,14 @@ export class PaperVenue implements Venue {
     this.#listeners.push(listener);
   }
 
-  /** Opening time of the last bar an open order of this market may have met; undefined when no order waits for bars. */
   resumeAfter(market: string): number | undefined {
     return this.#book.hasOrders(market) ? (this.#book.processedUntil(market) ?? 0) : undefined;
   }
 
-  /** Markets in which an order or a leg rests. */
   waitingMarkets(): readonly string[] {
     return this.#book.waitingMarkets();
   }
 
-  /** One closed base bar. Bars of a market come in order; one that has been met already is left out. */
   onBar(market: string, bar: WireBar): Promise<void> {
     return this.#exclusive(async () => {
       const last = this.#book.processedUntil(market);
@@ -176,11 +195,6 @@ export class PaperVenue implements Venue {
       this.#book.apply([{ type: "bar", market, bar }]);
       this.#unlogged.set(market, bar);
     });
-  }
-
-  /** False once a write has failed; only a restart helps. */
-  get healthy(): boolean {
-    return this.#broken === undefined;
   }
 
   async close(): Promise<void> {
