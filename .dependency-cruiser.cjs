@@ -1,4 +1,4 @@
-// Directions of import (docs/architecture.md): crds ← service-kit, kubernetes, trading ← runtimes; the operator sees only the runtimes' configuration.
+// Directions of import (docs/architecture.md): crds ← service-kit, kubernetes, trading, postgres ← runtimes; the operator sees only the runtimes' configuration.
 const test = "\\.test\\.ts$|/testing/|^test/";
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -14,7 +14,7 @@ module.exports = {
     {
       name: "foundations-import-no-runtime",
       severity: "error",
-      from: { path: "^runtimes/(service-kit|kubernetes|trading)/", pathNot: test },
+      from: { path: "^runtimes/(service-kit|kubernetes|trading|postgres)/", pathNot: test },
       to: { path: "^(operator|k3s|test|runtimes/(agent|risk|broker|gateway|memory|checkpoint|node-agent|console))/" },
     },
     { name: "kubernetes-knows-no-kind", severity: "error", from: { path: "^runtimes/kubernetes/" }, to: { path: "^crds/" } },
@@ -35,6 +35,12 @@ module.exports = {
       severity: "error",
       from: { path: "^operator/src/(strategy|llm-route|risk-policy|checkpoint)/" },
       to: { path: "^operator/src/(strategy|llm-route|risk-policy|checkpoint)/", pathNot: "^operator/src/$1/" },
+    },
+    {
+      name: "only-the-foundation-speaks-to-postgres",
+      severity: "error",
+      from: { path: "^(operator|runtimes)/", pathNot: `${test}|^runtimes/postgres/|^operator/src/chart-hooks/` },
+      to: { path: "node_modules/(pg|@types/pg)/" },
     },
     {
       name: "plans-and-manifests-do-no-io",

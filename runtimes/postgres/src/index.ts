@@ -1,1 +1,5 @@
-export {};
+export * from "./database.ts";
+export * from "./errors.ts";
+export * from "./journal-database.ts";
+export * from "./migrate.ts";
+export * from "./writer-epoch.ts";

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import process from "node:process";
 import { connectTo, loadClusterAccess } from "@bellwether/kubernetes";
+import { Database } from "@bellwether/postgres";
 import {
   type Lifetime,
   Metrics,
@@ -18,7 +19,6 @@ import { EventHub } from "./api/event-hub.ts";
 import { createRiskApi } from "./api/server.ts";
 import { type RiskConfig, riskConfig } from "./config.ts";
 import { type FailPoints, isFailPointName, killingFailPoints, noFailPoints } from "./fail-points.ts";
-import { Database } from "./journal/database.ts";
 import { riskMetrics } from "./metrics.ts";
 import { createSigner } from "./orders/signer.ts";
 import { FilePolicySource } from "./policy/file-policy-source.ts";
@@ -56,6 +56,7 @@ async function main(lifetime: Lifetime): Promise<void> {
     ready: () => [],
     dependencies: () => [
       database.check(),
+      service.journalCheck(),
       source.check(),
       ...service.accounts.map((account) => account.venueCheck()),
       ...feeds.map((feed) => feed.check()),

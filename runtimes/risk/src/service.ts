@@ -1,4 +1,5 @@
-import { type Clock, CodedError, type Logger, hasCode, messageOf } from "@bellwether/service-kit";
+import { type JournalDatabase, type Transaction, migrate } from "@bellwether/postgres";
+import { type Check, type Clock, CodedError, Dependency, type Logger, hasCode, messageOf } from "@bellwether/service-kit";
 import {
   type AgentSnapshot,
   type BarEvent,
@@ -21,9 +22,8 @@ import { accountUidOf } from "./config.ts";
 import { type DecideContext, decide } from "./decisions/decide.ts";
 import type { RiskErrorCode } from "./errors.ts";
 import type { FailPoints } from "./fail-points.ts";
-import type { Database, Transaction } from "./journal/database.ts";
 import { type WriterEpoch, requireEpoch, takeEpoch } from "./journal/epoch.ts";
-import { migrate } from "./journal/migrate.ts";
+import { riskSchema } from "./journal/migrations/index.ts";
 import {
   clearHalt,
   ensureAccount,
@@ -62,7 +62,7 @@ export interface RiskServiceOptions {
   readonly policy: { readonly uid: string; readonly name: string };
   /** One for each account of the configuration. */
   readonly brokers: ReadonlyMap<string, Broker>;
-  readonly database: Database;
+  readonly database: JournalDatabase;
   readonly signer: Signer;
   readonly hub: EventHub;
   readonly metrics: RiskMetrics;
@@ -87,6 +87,7 @@ export class RiskService {
   readonly #accounts = new Map<string, Account>();
   readonly #runners = new Map<string, AccountRunner>();
   readonly #dispatches = new Set<Promise<unknown>>();
+  readonly #opening: Dependency;
   #epoch: WriterEpoch | undefined;
   #policy: EffectivePolicy | undefined;
   #journalHalt: JournalHalt | undefined;
@@ -96,6 +97,12 @@ export class RiskService {
 
   constructor(options: RiskServiceOptions) {
     this.#options = options;
+    this.#opening = new Dependency("journal", () => options.clock.nowMs(), "not opened yet");
+  }
+
+  /** Whether the journal has been opened, and what that waits for. */
+  journalCheck(): Check {
+    return this.#opening.check();
   }
 
   get epoch(): number {
@@ -137,7 +144,9 @@ export class RiskService {
         break;
       } catch (error) {
         if (!hasCode(error, "JOURNAL_UNAVAILABLE")) throw error;
-        log.warn({ err: error }, "the journal cannot be opened yet");
+        // At a first start schema and rights appear while we look: each new reason once, not twice a second.
+        if (this.#opening.message !== error.message) log.warn({ err: error }, `waiting for the journal: ${error.message}`);
+        this.#opening.down(error.message);
         await clock.sleep(startRetryMs, signal).catch(() => undefined);
       }
     }
@@ -212,7 +221,7 @@ export class RiskService {
   async delete(uid: string, onDelete: "Keep" | "Flatten"): Promise<RegistrationReply> {
     const strategy = this.#registry.get(uid);
     const account = this.#accountOf(strategy) ?? this.accounts[0];
-    if (!account) throw notStarted();
+    if (!account) throw this.#notStarted();
     const reply = await requestDeletion(uid, onDelete, { account, registry: this.#registry });
     this.#runners.get(account.name)?.wake();
     return reply;
@@ -258,10 +267,10 @@ export class RiskService {
   /** Everything of a start but the loops. @throws CodedError JOURNAL_UNAVAILABLE */
   async open(): Promise<void> {
     const { database, policy, signer, holder, brokers, log } = this.#options;
-    const applied = await migrate(database);
+    const applied = await migrate(database, riskSchema);
     if (applied.length > 0) log.info({ applied }, "the journal's schema has been brought up to date");
-    const epoch = await takeEpoch(database, policy.uid, holder);
-    this.#epoch = epoch;
+    // Kept from an attempt that was cut off later: the key of this process belongs to one epoch.
+    const epoch = (this.#epoch ??= await takeEpoch(database, policy.uid, holder));
     await this.#write(async (transaction) => {
       await storePublicKey(transaction, {
         keyId: signer.keyId,
@@ -280,6 +289,7 @@ export class RiskService {
       await account.exclusive(async () => undefined);
       this.#announceSeries(account);
     }
+    this.#opening.up(`open, writer epoch ${epoch.epoch}`);
     log.info({ policy: policy.name, epoch: epoch.epoch, strategies: this.#registry.all().length }, "the journal is open");
   }
 
@@ -404,7 +414,7 @@ export class RiskService {
 
   async #write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     const epoch = this.#epoch;
-    if (!epoch) throw notStarted();
+    if (!epoch) throw this.#notStarted();
     try {
       return await this.#options.database.transaction(async (transaction) => {
         await requireEpoch(transaction, epoch);
@@ -428,7 +438,7 @@ export class RiskService {
   }
 
   #account(name: string): Account {
-    if (!this.started) throw notStarted();
+    if (!this.started) throw this.#notStarted();
     const account = this.#accounts.get(name);
     if (account) return account;
     throw new CodedError<RiskErrorCode>("ACCOUNT_UNKNOWN", `policy ${this.#options.policy.name} has no account ${name}`, {
@@ -441,7 +451,7 @@ export class RiskService {
   }
 
   #strategyAndAccount(uid: string): { strategy: Strategy; account: Account } {
-    if (!this.started) throw notStarted();
+    if (!this.started) throw this.#notStarted();
     const strategy = this.#registry.get(uid);
     if (!strategy)
       throw new CodedError<RiskErrorCode>(
@@ -475,6 +485,7 @@ export class RiskService {
     const venue = account.venueCheck();
     if (!this.#options.database.available) return { ready: false, message: "Postgres does not answer." };
     if (!venue.ok) return { ready: false, message: `The broker cannot be reached: ${venue.message}.` };
+    if (!account.hasVenueRecords) return { ready: false, message: "The broker has not opened its tables to risk yet." };
     if (!account.opened) return { ready: false, message: "The opening balances have not been read from the venue yet." };
     const feed = account.venueState?.feed;
     if (feed?.state === "failed") return { ready: false, message: `The market feed has failed: ${feed.message}` };
@@ -491,8 +502,8 @@ export class RiskService {
   #wakeAll(): void {
     for (const runner of this.#runners.values()) runner.wake();
   }
-}
 
-function notStarted(): CodedError<RiskErrorCode> {
-  return new CodedError<RiskErrorCode>("JOURNAL_UNAVAILABLE", "the journal has not been opened yet");
+  #notStarted(): CodedError<RiskErrorCode> {
+    return new CodedError<RiskErrorCode>("JOURNAL_UNAVAILABLE", `the journal is not open yet: ${this.#opening.message}`);
+  }
 }

@@ -1,3 +1,4 @@
+import { Database, type DatabaseOptions, type Transaction } from "@bellwether/postgres";
 import { type Clock, Metrics, hasCode, silentLogger } from "@bellwether/service-kit";
 import {
   type Approval,
@@ -12,7 +13,6 @@ import {
 } from "@bellwether/trading";
 import { brokerStatus } from "../../../runtimes/broker/src/errors.ts";
 import { EventHub } from "../../../runtimes/risk/src/api/event-hub.ts";
-import { Database, type DatabaseOptions, type Transaction } from "../../../runtimes/risk/src/journal/database.ts";
 import { riskMetrics } from "../../../runtimes/risk/src/metrics.ts";
 import { type Signer, approvalLifeMs, createSigner } from "../../../runtimes/risk/src/orders/signer.ts";
 import type { EffectivePolicy } from "../../../runtimes/risk/src/policy/effective-policy.ts";

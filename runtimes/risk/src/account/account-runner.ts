@@ -1,6 +1,6 @@
+import type { JournalDatabase } from "@bellwether/postgres";
 import { type Clock, type Logger, messageOf } from "@bellwether/service-kit";
 import { decimalFromNumber, timeframeMs, type BarEvent } from "@bellwether/trading";
-import type { Database } from "../journal/database.ts";
 import { storeMark } from "../journal/policy-records.ts";
 import type { Settlement } from "../orders/settle.ts";
 import type { Account } from "./account.ts";
@@ -11,7 +11,7 @@ export interface RunnerOptions {
   readonly account: Account;
   readonly settlement: Settlement;
   readonly policyUid: string;
-  readonly database: Database;
+  readonly database: JournalDatabase;
   readonly clock: Clock;
   readonly log: Logger;
   /** Steps of deletions, taken after each settlement pass. */

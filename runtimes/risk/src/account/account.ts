@@ -1,7 +1,7 @@
+import type { JournalDatabase, Transaction } from "@bellwether/postgres";
 import { type Check, type Clock, CodedError, Dependency, type Logger, hasCode, messageOf } from "@bellwether/service-kit";
 import { type BrokerAccount, type MarketTerms, marketTerms } from "@bellwether/trading";
 import type { RiskErrorCode } from "../errors.ts";
-import type { Database, Transaction } from "../journal/database.ts";
 import { type WriterEpoch, requireEpoch } from "../journal/epoch.ts";
 import { storeReleases } from "../journal/order-records.ts";
 import { type VenueCursor, readVenueChanges, venueRecordsExist, venueStart } from "../journal/venue-records.ts";
@@ -14,7 +14,7 @@ export interface AccountOptions {
   readonly accountUid: string;
   readonly name: string;
   readonly epoch: WriterEpoch;
-  readonly database: Database;
+  readonly database: JournalDatabase;
   readonly broker: Broker;
   readonly clock: Clock;
   readonly log: Logger;

@@ -1,5 +1,5 @@
+import type { JournalDatabase, Transaction } from "@bellwether/postgres";
 import { parseDecimal } from "@bellwether/trading";
-import type { Database, Transaction } from "../journal/database.ts";
 import { readProtectedOrders, readUnreleasedOrders } from "../journal/order-records.ts";
 import { type VenueCursor, readOrderStates, readVenueChanges, venueRecordsExist, venueStart } from "../journal/venue-records.ts";
 import { AccountBook, type BookTransfer } from "../portfolio/book.ts";
@@ -17,7 +17,7 @@ export interface LoadedBook {
  * Folds one account from the journal, from nothing: transfers, approved orders, every fill. Fills are read page by page: what is held in memory does not
  * grow with the history.
  */
-export async function loadBook(database: Database, accountUid: string, name: string): Promise<LoadedBook> {
+export async function loadBook(database: JournalDatabase, accountUid: string, name: string): Promise<LoadedBook> {
   const book = new AccountBook(accountUid, name);
   const venueKnown = await venueRecordsExist(database);
   const [account] = await database.query<{ opened: boolean }>(

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Transaction } from "@bellwether/postgres";
 import { type Clock, CodedError, type Logger } from "@bellwether/service-kit";
 import {
   type DecisionReply,
@@ -16,7 +17,6 @@ import {
 import type { Account } from "../account/account.ts";
 import type { RiskErrorCode } from "../errors.ts";
 import type { FailPoints } from "../fail-points.ts";
-import type { Transaction } from "../journal/database.ts";
 import { insertPlan, readOrder, storeCancelRequest, storeNonce } from "../journal/order-records.ts";
 import { readStrategy } from "../journal/strategy-records.ts";
 import type { CommittedOrder } from "../orders/dispatch.ts";

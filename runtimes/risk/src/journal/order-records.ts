@@ -1,7 +1,7 @@
+import type { Transaction } from "@bellwether/postgres";
 import { type OrderState, formatDecimal, orderState, parseCanonicalOrder, parseDecimal, ZERO } from "@bellwether/trading";
 import type { PlannedDecision, PlannedIntent, PlannedOrder } from "../decisions/plan-decision.ts";
 import type { BookOrder } from "../portfolio/book.ts";
-import type { Transaction } from "./database.ts";
 
 interface OrderRow {
   client_order_id: string;

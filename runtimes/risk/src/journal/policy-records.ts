@@ -1,19 +1,17 @@
+import type { Transaction } from "@bellwether/postgres";
 import { type Decimal, formatDecimal, parseDecimal } from "@bellwether/trading";
 import type { JournalHalt } from "../policy/trading-state.ts";
 import type { Mark } from "../portfolio/book.ts";
-import type { Transaction } from "./database.ts";
 
-/** Makes the key known that approvals of this start are signed with. Committed before the first of them. */
+/** Makes the key known that approvals of this start are signed with. Committed before the first of them; a second attempt to start finds it there. */
 export async function storePublicKey(
   transaction: Transaction,
   key: { keyId: string; policyUid: string; epoch: number; publicKey: string },
 ): Promise<void> {
-  await transaction.query("insert into risk.public_keys (key_id, policy_uid, epoch, public_key) values ($1, $2, $3, $4)", [
-    key.keyId,
-    key.policyUid,
-    key.epoch,
-    key.publicKey,
-  ]);
+  await transaction.query(
+    "insert into risk.public_keys (key_id, policy_uid, epoch, public_key) values ($1, $2, $3, $4) on conflict (key_id) do nothing",
+    [key.keyId, key.policyUid, key.epoch, key.publicKey],
+  );
 }
 
 export async function ensureAccount(

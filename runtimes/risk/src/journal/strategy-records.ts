@@ -1,6 +1,6 @@
+import type { Transaction } from "@bellwether/postgres";
 import type { StrategyRegistration } from "@bellwether/trading";
 import { type Strategy, marketSetOf } from "../strategies/strategy.ts";
-import type { Transaction } from "./database.ts";
 
 interface StrategyRow {
   uid: string;

@@ -1,6 +1,6 @@
+import type { Transaction } from "@bellwether/postgres";
 import { orderState, parseDecimal, rulesFromSymbol } from "@bellwether/trading";
 import { type BookFill, type VenueOrderRow, unassigned } from "../portfolio/book.ts";
-import type { Transaction } from "./database.ts";
 
 /** How far an account has been read in the broker's tables. */
 export interface VenueCursor {

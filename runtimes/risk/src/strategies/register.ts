@@ -1,3 +1,4 @@
+import type { Transaction } from "@bellwether/postgres";
 import { CodedError } from "@bellwether/service-kit";
 import {
   type Decimal,
@@ -11,7 +12,6 @@ import {
 } from "@bellwether/trading";
 import type { Account } from "../account/account.ts";
 import type { RiskErrorCode } from "../errors.ts";
-import type { Transaction } from "../journal/database.ts";
 import { readStrategy, upsertStrategy } from "../journal/strategy-records.ts";
 import { type AccountBook, type BookTransfer, unassigned } from "../portfolio/book.ts";
 import { accountEquity } from "../portfolio/valuation.ts";

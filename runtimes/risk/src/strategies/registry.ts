@@ -1,4 +1,4 @@
-import type { Database } from "../journal/database.ts";
+import type { JournalDatabase } from "@bellwether/postgres";
 import { readStrategies } from "../journal/strategy-records.ts";
 import type { Strategy } from "./strategy.ts";
 
@@ -6,7 +6,7 @@ import type { Strategy } from "./strategy.ts";
 export class StrategyRegistry {
   readonly #strategies = new Map<string, Strategy>();
 
-  async load(database: Database, policyUid: string): Promise<void> {
+  async load(database: JournalDatabase, policyUid: string): Promise<void> {
     const rows = await readStrategies(database, policyUid);
     this.#strategies.clear();
     for (const strategy of rows) this.#strategies.set(strategy.uid, strategy);

@@ -1,10 +1,9 @@
+import type { MigrationPlan } from "@bellwether/postgres";
 import { journal0001 } from "./0001-journal.ts";
 
-export interface Migration {
-  readonly version: number;
-  readonly name: string;
-  readonly sql: string;
-}
-
 /** In order, forward only, never edited once released. */
-export const migrations: readonly Migration[] = [{ version: 1, name: "journal", sql: journal0001 }];
+export const riskSchema: MigrationPlan = {
+  schema: "risk",
+  lock: 7_240_311_001n,
+  migrations: [{ version: 1, name: "journal", sql: journal0001 }],
+};

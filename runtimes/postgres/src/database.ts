@@ -1,19 +1,30 @@
-import { type Check, type Clock, CodedError, Dependency, type Logger, hasCode, messageOf } from "@bellwether/service-kit";
+import {
+  type Check,
+  type Clock,
+  CodedError,
+  Dependency,
+  type FailPoints,
+  type Logger,
+  hasCode,
+  messageOf,
+  noFailPoints,
+} from "@bellwether/service-kit";
 import { DatabaseError, Pool, type PoolClient, type QueryResultRow } from "pg";
-import type { RiskErrorCode } from "../errors.ts";
-import { type FailPoints, noFailPoints } from "../fail-points.ts";
+import type { PostgresErrorCode } from "./errors.ts";
+import type { JournalDatabase, Transaction, TransactionStep } from "./journal-database.ts";
 
 export interface DatabaseOptions {
   readonly dsn: string;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Shown in pg_stat_activity. */
   readonly applicationName: string;
-  readonly failPoints?: FailPoints;
-}
-
-/** Statements of one transaction. numeric and bigint arrive as text: no amount passes through a float. */
-export interface Transaction {
-  query<Row extends QueryResultRow>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
+  /**
+   * `queued`: transactions run one after another, in the order they were asked for, so that numbers drawn from a sequence never become visible out of order.
+   * `parallel` (default): as many at once as there are connections.
+   */
+  readonly transactions?: "queued" | "parallel";
+  readonly failPoints?: FailPoints<TransactionStep>;
 }
 
 const maxConnections = 4;
@@ -21,22 +32,30 @@ const connectTimeoutMs = 1_500;
 const statementTimeoutMs = 3_000;
 const probeEveryMs = 1_000;
 const slowestProbeMs = 5_000;
+const longestQueue = 1_000;
 
 /** Classes of SQLSTATE that say "not now" rather than "wrong": connection, rollback by the server, resources, intervention, system, internal. */
 const unavailableClasses = new Set(["08", "25", "40", "53", "55", "57", "58", "XX"]);
 
 /**
- * Postgres with fast failure: every call ends within seconds, as its result or as JOURNAL_UNAVAILABLE; the pool reconnects by itself.
- *
- * JOURNAL_UNAVAILABLE from a transaction means that its outcome is unknown (the COMMIT may have arrived): whatever was derived from the
- * journal must be read again.
+ * insufficient_privilege, undefined_table, undefined_column, invalid_schema_name: at a first start, or after an upgrade, a service may look before the other
+ * one has made its tables and opened them. Postgres answers, so that this is no outage; there is nothing to do but to wait all the same.
  */
-export class Database {
+const notOpenYet = new Set(["42501", "42P01", "42703", "3F000"]);
+
+/**
+ * Postgres with fast failure: every call ends within seconds, as its result or as JOURNAL_UNAVAILABLE; the pool reconnects by itself.
+ * Commits are synchronous whatever the server's default is.
+ */
+export class Database implements JournalDatabase {
   readonly #options: DatabaseOptions;
   readonly #pool: Pool;
   readonly #dependency: Dependency;
   readonly #recoveryListeners: (() => void)[] = [];
+  #tail: Promise<unknown> = Promise.resolve();
+  #queued = 0;
   #stopProbe: () => void = () => undefined;
+  #closed = false;
 
   constructor(options: DatabaseOptions) {
     this.#options = options;
@@ -51,13 +70,12 @@ export class Database {
       statement_timeout: statementTimeoutMs,
       query_timeout: statementTimeoutMs + 1_000,
       idle_in_transaction_session_timeout: 10_000,
-      // A server or role set to `off` would acknowledge verdicts that a crash of Postgres forgets.
+      // A server or role set to `off` would acknowledge verdicts and orders that a crash of Postgres forgets.
       options: "-c synchronous_commit=on",
     });
     this.#pool.on("error", (error) => this.#dependency.down(messageOf(error)));
   }
 
-  /** False while the last call found no Postgres. */
   get available(): boolean {
     return this.#dependency.ok;
   }
@@ -75,6 +93,7 @@ export class Database {
   startProbe(): void {
     let delayMs = probeEveryMs;
     const schedule = (): void => {
+      if (this.#closed) return;
       this.#stopProbe = this.#options.clock.setTimeout(() => {
         void this.query("select 1")
           .then(() => (delayMs = probeEveryMs))
@@ -96,41 +115,54 @@ export class Database {
     }
   }
 
-  /**
-   * Runs `work` in one transaction (READ COMMITTED) and commits; anything thrown rolls back.
-   *
-   * @throws CodedError JOURNAL_UNAVAILABLE (outcome unknown), or what `work` threw
-   */
-  async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    if (this.#options.transactions !== "queued") return this.#transact(work);
+    if (this.#queued >= longestQueue) return Promise.reject(unavailable("too many writes are waiting for it"));
+    this.#queued += 1;
+    const done = this.#tail.then(() => this.#transact(work)).finally(() => (this.#queued -= 1));
+    this.#tail = done.catch(() => undefined);
+    return done;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#stopProbe();
+    await this.#tail;
+    await this.#pool.end();
+  }
+
+  async #transact<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     const failPoints = this.#options.failPoints ?? noFailPoints;
     failPoints.pass("transaction-begins");
     const client = await this.#connect();
     let broken: Error | undefined;
     const onError = (error: Error): void => void (broken = error);
     client.on("error", onError);
+    const query = <Row extends QueryResultRow>(sql: string, values: readonly unknown[] = []): Promise<Row[]> =>
+      this.#statement<Row>(client, sql, values);
     try {
-      const transaction: Transaction = {
-        query: async (sql, values = []) => (await client.query(sql, [...values])).rows as never,
-      };
-      await client.query("begin");
-      const result = await work(transaction);
+      await query("begin");
+      const result = await work({ query });
       failPoints.pass("transaction-commits");
-      await client.query("commit");
-      failPoints.pass("transaction-committed");
+      await query("commit");
       this.#answered();
+      failPoints.pass("transaction-committed");
       return result;
     } catch (error) {
       await client.query("rollback").catch((rollbackError: unknown) => void (broken = asError(rollbackError)));
-      throw this.#classified(error);
+      throw error;
     } finally {
       client.off("error", onError);
       client.release(broken);
     }
   }
 
-  async close(): Promise<void> {
-    this.#stopProbe();
-    await this.#pool.end();
+  async #statement<Row extends QueryResultRow>(client: PoolClient, sql: string, values: readonly unknown[]): Promise<Row[]> {
+    try {
+      return (await client.query<Row>(sql, [...values])).rows;
+    } catch (error) {
+      throw this.#classified(error);
+    }
   }
 
   async #connect(): Promise<PoolClient> {
@@ -151,13 +183,19 @@ export class Database {
 
   #classified(error: unknown): Error {
     if (hasCode(error)) return error;
-    if (error instanceof DatabaseError && !unavailableClasses.has((error.code ?? "XX").slice(0, 2))) return error;
+    if (error instanceof DatabaseError) {
+      const state = error.code ?? "XX000";
+      if (notOpenYet.has(state)) return unavailable(`it is not open to this service yet (${messageOf(error)})`, error);
+      if (!unavailableClasses.has(state.slice(0, 2))) return error;
+    }
     if (this.#dependency.ok) this.#options.log.warn({ err: error }, "Postgres does not answer");
     this.#dependency.down(messageOf(error));
-    return new CodedError<RiskErrorCode>("JOURNAL_UNAVAILABLE", `the journal does not answer: ${messageOf(error)}`, {
-      cause: error,
-    });
+    return unavailable(messageOf(error), error);
   }
+}
+
+function unavailable(why: string, cause?: unknown): CodedError<PostgresErrorCode> {
+  return new CodedError<PostgresErrorCode>("JOURNAL_UNAVAILABLE", `the journal does not answer: ${why}`, { cause });
 }
 
 function asError(thrown: unknown): Error {

@@ -1,0 +1,116 @@
+import { Database, type MigrationPlan, migrate } from "@bellwether/postgres";
+import { silentLogger, systemClock } from "@bellwether/service-kit";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type TestPostgres, postgresMissing, rowsOf, startPostgres } from "../order-path/postgres.ts";
+
+const plan: MigrationPlan = {
+  schema: "risk",
+  lock: 1n,
+  migrations: [
+    { version: 1, name: "first", sql: "create table risk.numbers (n int primary key); insert into risk.numbers values (1)" },
+    { version: 2, name: "second", sql: "insert into risk.numbers values (2)" },
+  ],
+};
+
+const missing = postgresMissing();
+
+describe.skipIf(missing !== undefined)(`the foundation of both journals ${missing ?? ""}`, () => {
+  let postgres: TestPostgres;
+  const open: Database[] = [];
+  beforeAll(async () => {
+    postgres = await startPostgres();
+  });
+  beforeEach(() => postgres.reset());
+  afterEach(async () => {
+    for (const database of open.splice(0)) await database.close();
+  });
+  afterAll(() => postgres.remove());
+
+  function connect(transactions: "queued" | "parallel" = "parallel"): Database {
+    const options = { dsn: postgres.riskDsn, clock: systemClock, log: silentLogger, applicationName: "foundation test" };
+    const database = new Database({ ...options, transactions });
+    open.push(database);
+    return database;
+  }
+
+  test("several processes that start at once migrate once, each to the same end", async () => {
+    const applied = await Promise.all([connect(), connect(), connect()].map((database) => migrate(database, plan)));
+    expect(applied.flat().toSorted()).toEqual(["first", "second"]);
+    expect(await connect().query("select n from risk.numbers order by n")).toEqual([{ n: 1 }, { n: 2 }]);
+  });
+
+  test("a migration that was applied with other content stops the start and changes nothing", async () => {
+    await migrate(connect(), plan);
+    const [first] = plan.migrations;
+    const edited = { ...plan, migrations: [{ version: 1, name: "first", sql: `${first?.sql} -- edited` }] };
+    await expect(migrate(connect(), edited)).rejects.toMatchObject({ code: "MIGRATION_CHANGED" });
+  });
+
+  test("a migration that fails leaves nothing behind", async () => {
+    const failing = { ...plan, migrations: [...plan.migrations, { version: 3, name: "third", sql: "select 1 / 0" }] };
+    await expect(migrate(connect(), failing)).rejects.toThrow("division by zero");
+    expect(await migrate(connect(), plan)).toEqual(["first", "second"]);
+  });
+
+  test("commits are synchronous on a server that would not ask for it", async () => {
+    await rowsOf(postgres.superuserDsn, "alter role bellwether_risk set synchronous_commit = off");
+    try {
+      expect(await connect().query("show synchronous_commit")).toEqual([{ synchronous_commit: "on" }]);
+    } finally {
+      await rowsOf(postgres.superuserDsn, "alter role bellwether_risk reset synchronous_commit");
+    }
+  });
+
+  test("queued transactions end in the order they were asked for", async () => {
+    const database = connect("queued");
+    await migrate(database, plan);
+    const ended: number[] = [];
+    const waits = [0.05, 0, 0.02];
+    await Promise.all(
+      waits.map((seconds, index) =>
+        database.transaction(async (transaction) => {
+          await transaction.query("select pg_sleep($1)", [seconds]);
+          ended.push(index);
+        }),
+      ),
+    );
+    expect(ended).toEqual([0, 1, 2]);
+  });
+
+  test("what the other service has not opened yet is waited for, and is no outage of Postgres", async () => {
+    const database = connect();
+    await database.query("select 1");
+    await expect(database.query("select 1 from broker.orders")).rejects.toMatchObject({
+      code: "JOURNAL_UNAVAILABLE",
+      message: expect.stringContaining("not open to this service yet (permission denied for schema broker)"),
+    });
+    expect(database.available).toBe(true);
+  });
+
+  test("what work throws reaches the caller as it is, and rolls back", async () => {
+    const database = connect();
+    await migrate(database, plan);
+    const fault = new TypeError("a bug, not an outage");
+    const broken = database.transaction(async (transaction) => {
+      await transaction.query("delete from risk.numbers");
+      throw fault;
+    });
+    await expect(broken).rejects.toBe(fault);
+    expect(await database.query("select n from risk.numbers order by n")).toHaveLength(2);
+  });
+
+  test("a stopped Postgres is told within seconds, and its return is announced", async () => {
+    const database = connect();
+    let recoveries = 0;
+    database.onRecovery(() => (recoveries += 1));
+    await database.query("select 1");
+    postgres.stop();
+    await expect(database.transaction((transaction) => transaction.query("select 1"))).rejects.toMatchObject({
+      code: "JOURNAL_UNAVAILABLE",
+    });
+    expect(database.available).toBe(false);
+    postgres.start();
+    await expect.poll(() => database.query("select 1").catch(() => undefined), { timeout: 30_000 }).toBeDefined();
+    expect({ available: database.available, recoveries }).toEqual({ available: true, recoveries: 2 });
+  });
+});
