@@ -18,7 +18,7 @@ interface Outcome {
 }
 
 const root = path.resolve(import.meta.dirname, "..");
-const sources = ["crds", "operator", "runtimes", "k3s", "test"];
+const sources = ["crds", "operator", "runtimes", "k3s", "plugin", "test"];
 
 const steps: readonly Step[] = [
   { name: "types", command: ["tsc", "--noEmit", "-p", "."], mend: "fix the types" },

@@ -40,6 +40,8 @@ export interface AccessSources {
   readonly clock: Clock;
   /** Default `/var/run/secrets/kubernetes.io/serviceaccount`. */
   readonly serviceAccountDir?: string;
+  /** Context of the kubeconfig; default: its current one. */
+  readonly context?: string;
 }
 
 /** A projected token lives an hour and is renewed at 80 %: half a minute late is early enough. */
@@ -51,14 +53,14 @@ const tokenFileTtlMs = 30_000;
  */
 export async function loadClusterAccess(sources: AccessSources): Promise<ClusterAccess> {
   const { env, clock } = sources;
-  if (env.KUBECONFIG) return kubeconfigAccess(env.KUBECONFIG.split(path.delimiter).filter(Boolean), clock);
+  if (env.KUBECONFIG) return kubeconfigAccess(env.KUBECONFIG.split(path.delimiter).filter(Boolean), sources);
 
   const directory = sources.serviceAccountDir ?? "/var/run/secrets/kubernetes.io/serviceaccount";
   if (env.KUBERNETES_SERVICE_HOST && (await exists(path.join(directory, "token"))))
     return serviceAccountAccess(directory, sources);
 
   const home = env.HOME === undefined ? undefined : path.join(env.HOME, ".kube", "config");
-  if (home !== undefined && (await exists(home))) return kubeconfigAccess([home], clock);
+  if (home !== undefined && (await exists(home))) return kubeconfigAccess([home], sources);
   const tried = `KUBECONFIG is not set, ${directory} holds no token and ${home ?? "~/.kube/config"} does not exist`;
   throw new KubernetesError("CLUSTER_ACCESS_INVALID", `no way to an API server: ${tried}`);
 }
@@ -157,12 +159,16 @@ async function parse(text: string): Promise<Kubeconfig> {
   return (yaml.parse(text) ?? {}) as Kubeconfig;
 }
 
-async function kubeconfigAccess(files: readonly string[], clock: Clock): Promise<ClusterAccess> {
+async function kubeconfigAccess(
+  files: readonly string[],
+  { clock, context: wanted }: Pick<AccessSources, "clock" | "context">,
+): Promise<ClusterAccess> {
   const entries = await readKubeconfigs(files);
+  const chosen = wanted ?? entries.current;
   const fail = (what: string): never => {
     throw new KubernetesError("CLUSTER_ACCESS_INVALID", `${files.join(", ")}: ${what}`, { context: { files } });
   };
-  const context = entries.contexts.find(({ name }) => name === entries.current) ?? fail(`no context "${entries.current ?? ""}"`);
+  const context = entries.contexts.find(({ name }) => name === chosen) ?? fail(`no context "${chosen ?? ""}"`);
   const cluster = entries.clusters.find(({ name }) => name === context.cluster) ?? fail(`no cluster "${context.cluster}"`);
   const user = entries.users.find(({ name }) => name === context.user) ?? fail(`no user "${context.user}"`);
   if (cluster.proxyUrl !== undefined) fail("proxy-url is not supported");

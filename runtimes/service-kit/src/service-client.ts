@@ -10,6 +10,8 @@ export interface ServiceClientOptions {
   readonly baseUrl: string;
   /** A projected token; read again when the kubelet has rotated it. */
   readonly tokenFile?: string;
+  /** In place of a file: asked for every request. */
+  readonly token?: () => Promise<string>;
   readonly clock: Clock;
   /** Longest time for one request and its answer. */
   readonly timeoutMs?: number;
@@ -182,7 +184,8 @@ export class ServiceClient {
   }
 
   async #bearer(): Promise<string | undefined> {
-    const { tokenFile, clock } = this.#options;
+    const { tokenFile, token, clock } = this.#options;
+    if (token) return token();
     if (!tokenFile) return undefined;
     const nowMs = clock.nowMs();
     if (this.#token && nowMs - this.#token.checkedMs < tokenCheckMs) return this.#token.value;
