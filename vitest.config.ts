@@ -10,7 +10,7 @@ export default defineConfig({
     projects: [
       suite(
         "unit",
-        ["{crds,operator,k3s}/src/**/*.test.ts", "runtimes/**/*.test.ts", "test/{suites,venues,oracle,bench}/**/*.test.ts"],
+        ["{crds,operator,k3s,plugin}/src/**/*.test.ts", "runtimes/**/*.test.ts", "test/{suites,venues,oracle,bench}/**/*.test.ts"],
         // Sandboxed programs start processes: a busy machine takes its time.
         { testTimeout: 60_000 },
       ),
@@ -21,7 +21,7 @@ export default defineConfig({
         fileParallelism: false,
       }),
       suite("e2e", ["test/e2e/**/*.test.ts"], { testTimeout: 180_000, hookTimeout: 1_200_000, fileParallelism: false }),
-      suite("down", ["test/down/**/*.test.ts"], { testTimeout: 180_000 }),
+      suite("down", ["test/down/**/*.test.ts"], { testTimeout: 360_000, hookTimeout: 1_200_000 }),
       suite("kills", ["test/kills/**/*.test.ts"], { testTimeout: 1_800_000, hookTimeout: 1_200_000, fileParallelism: false }),
     ],
   },
