@@ -31,6 +31,12 @@ module.exports = {
       to: { path: "^runtimes/(agent|risk|broker|node-agent)/src/(?!config\\.ts$)" },
     },
     {
+      name: "plugin-sees-only-the-foundations",
+      severity: "error",
+      from: { path: "^plugin/", pathNot: test },
+      to: { path: "^(operator|k3s|test|runtimes/(agent|risk|broker|gateway|memory|checkpoint|node-agent|console|postgres))/" },
+    },
+    {
       name: "kinds-never-import-kinds",
       severity: "error",
       from: { path: "^operator/src/(strategy|llm-route|risk-policy|checkpoint)/" },
