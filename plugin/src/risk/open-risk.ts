@@ -8,6 +8,7 @@ import {
 } from "@bellwether/kubernetes";
 import type { Clock } from "@bellwether/service-kit/clock";
 import { ServiceClient } from "@bellwether/service-kit/service-client";
+import { z } from "zod";
 import { faultOf } from "../cluster/kubernetes-cluster.ts";
 import { PluginError } from "../errors.ts";
 import { HttpRisk } from "./http-risk.ts";
@@ -24,8 +25,8 @@ interface Pod extends KubernetesObject {
 }
 interface TokenRequest extends KubernetesObject {
   readonly spec: { readonly audiences: readonly string[]; readonly expirationSeconds: number };
-  readonly status?: { readonly token?: string };
 }
+const issuedToken = z.object({ status: z.object({ token: z.string().min(1) }) });
 
 const pods = defineResource<Pod>({ group: "", version: "v1", plural: "pods", kind: "Pod", namespaced: true });
 const serviceAccount = "bellwether-cli";
@@ -110,8 +111,8 @@ async function requestToken({ client, platformNamespace }: OpenRiskOptions): Pro
     spec: { audiences: [audience], expirationSeconds: tokenSeconds },
   };
   const what = `get a token of ServiceAccount ${serviceAccount}`;
-  const { status } = await ask(what, platformNamespace, () => client.create(tokens, request));
-  if (status?.token) return status.token;
+  const answer = issuedToken.safeParse(await ask(what, platformNamespace, () => client.create(tokens, request)));
+  if (answer.success) return answer.data.status.token;
   throw new PluginError(
     "RISK_UNREACHABLE",
     `the API server answered without a token for ServiceAccount ${platformNamespace}/${serviceAccount}`,

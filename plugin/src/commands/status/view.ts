@@ -43,7 +43,7 @@ function headLine({ name, state, riskScore, equity, currency, drawdownRatio }: P
   const figures = [
     ...(equity === undefined ? [] : [`equity ${money(equity)} ${currency}`]),
     ...(drawdownRatio === undefined ? [] : [`drawdown ${percent(drawdownRatio)}`]),
-    ...(riskScore === undefined ? [] : [`risk score ${riskScore}/100`]),
+    ...(riskScore === undefined ? [] : [`score ${riskScore}/100`]),
   ];
   return [paint(style, "bold", `riskpolicy/${name}`), paint(style, stateTones[state], state), ...figures].join("  ");
 }
