@@ -46,6 +46,10 @@ export interface OperatorOptions {
 
 /** Strategies at work at a time; each waits for the API server most of the time. */
 const concurrency = 8;
+/** Beside them, for objects that were just applied: the first word takes one request and must not wait for deeds that take ten. */
+const newsConcurrency = 8;
+/** A hundred strategies applied at once are one look at their policy. */
+const strategiesSettleMs = 200;
 /** What one look at risk brings is taken one after another, so that a strategy applied meanwhile does not queue behind all of it. */
 const lookSpacingMs = 15;
 const maxLookSpreadMs = 1_000;
@@ -160,6 +164,7 @@ class Operator {
       log,
       metrics,
       concurrency,
+      newsConcurrency,
       backoff: { baseMs: 50, maxMs: 30_000 },
     });
   }
@@ -174,8 +179,10 @@ class Operator {
       .watch(world.llmRoutes, ({ object }) => this.#strategiesOnRoute(object.metadata.namespace, object.metadata.name));
     this.#policies
       .watch(world.policies)
-      .watch(world.strategies, ({ object, previous }) =>
-        [object, ...(previous ? [previous] : [])].map((strategy) => policyKeyOf(strategy)),
+      .watch(
+        world.strategies,
+        ({ object, previous }) => [object, ...(previous ? [previous] : [])].map((strategy) => policyKeyOf(strategy)),
+        { settleMs: strategiesSettleMs },
       )
       .watch(world.pods, ({ object }) => this.#policyOfPod(object.metadata.ownerReferences?.[0]?.uid));
     for (const informer of world.children.values()) {

@@ -15,7 +15,7 @@ export class Admissions {
   /** Objects that have not been looked at since the start: until all have asked or declined, no newcomer is let in. */
   #unseen: Set<string>;
   #decided: ReadonlyMap<string, Admission> | undefined;
-  readonly #told = new Map<string, string>();
+  readonly #told = new Map<string, Admission>();
 
   constructor(options: AdmissionsOptions) {
     this.#options = options;
@@ -46,7 +46,7 @@ export class Admissions {
     const admission = this.#decisions().get(claim.uid) ?? { granted: false, reason: "NoNode" };
     // From here on the place is taken, before its pod is made: others ask meanwhile.
     if (admission.granted && !claim.holds) this.#put({ ...claim, holds: true });
-    this.#told.set(claim.uid, JSON.stringify(admission));
+    this.#told.set(claim.uid, admission);
     this.#announce();
     return admission;
   }
@@ -70,9 +70,9 @@ export class Admissions {
   }
 
   #announce(): void {
-    const changed = [...this.#decisions()].filter(([uid, admission]) => this.#told.get(uid) !== JSON.stringify(admission));
+    const changed = [...this.#decisions()].filter(([uid, admission]) => !isSame(this.#told.get(uid), admission));
     if (changed.length === 0) return;
-    for (const [uid, admission] of changed) this.#told.set(uid, JSON.stringify(admission));
+    for (const [uid, admission] of changed) this.#told.set(uid, admission);
     this.#options.onChange(changed.map(([uid]) => uid));
   }
 
@@ -87,6 +87,11 @@ export class Admissions {
     });
     return this.#decided;
   }
+}
+
+/** All claims are compared at every question: those that have a place, which are most, without looking further. */
+function isSame(told: Admission | undefined, admission: Admission): boolean {
+  return told?.granted === true && admission.granted ? true : JSON.stringify(told) === JSON.stringify(admission);
 }
 
 /** A claim that has a place keeps it as long as it does not ask for more than it was given. */

@@ -61,6 +61,21 @@ const keep: PodStep = { do: "Keep" };
 /** A pod that has been ready for this long has got over its earlier failures. */
 const recoveredAfterMs = 600_000;
 
+/** Of a strategy that was just applied: its policy is there, nobody has been asked yet. */
+export const firstPlan: Plan = {
+  phase: "Pending",
+  ready: {
+    type: "Ready",
+    status: "Unknown",
+    reason: "Accepted",
+    message: "the strategy is being made known to risk and to the ledger",
+  },
+  admitted: { type: "Admitted", status: "Unknown", reason: "NotAskedYet", message: "the ledger has not been asked yet" },
+  children: [],
+  pod: keep,
+  failures: 0,
+};
+
 /**
  *   being deleted? ─────────────────────────────► Pending   (the pod goes; the finalizer cancels what works at the venue)
  *        │ no

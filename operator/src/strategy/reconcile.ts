@@ -1,5 +1,5 @@
 /** The world of one Strategy: read, planned, made so. */
-import { ANNOTATION, type Strategy, effectiveStrategySpec } from "@bellwether/crds";
+import { ANNOTATION, type RiskPolicy, type Strategy, effectiveStrategySpec } from "@bellwether/crds";
 import {
   type KubernetesClient,
   type Outcome,
@@ -35,10 +35,10 @@ import { ORDERS_FINALIZER } from "./finalizer.ts";
 import { FOUND_TTL_MS, type InputReader, MISSING_TTL_MS } from "./input-reader.ts";
 import { type Inputs, inputRefs } from "./inputs.ts";
 import { agentChildren, agentPod } from "./manifests.ts";
-import { type Desired, type Observed, type Plan, plan, wantsPlace } from "./plan.ts";
+import { type Desired, type Observed, type Plan, firstPlan, plan, wantsPlace } from "./plan.ts";
 import { type Fault, firstFault } from "./references.ts";
 import type { Registered, Registrar } from "./registrar.ts";
-import { statusOf, transitionEvents } from "./status.ts";
+import { type StatusInput, holdingOf, statusOf, transitionEvents } from "./status.ts";
 import type { Assignment, RiskWord } from "./trading.ts";
 
 export interface StrategyDependencies {
@@ -67,11 +67,18 @@ interface Resolved {
   readonly inputs: Inputs;
 }
 
+/** What is known besides the plan when a status is written. */
+interface Seen {
+  readonly pod: ObservedPod | undefined;
+  readonly registered: Registered["registered"];
+  readonly policy: PolicyRef | undefined;
+}
+
 const unregisterRetryMs = 500;
 const nameTakenRetryMs = 30_000;
 const notDecidedRetryMs = 200;
-/** A new strategy says first that its agent is being created: the deed takes many requests, and others applied with it wait for their word, too. */
-const firstDeedInMs = 100;
+/** The deeds of a new strategy take many requests; others that were applied with it shall have their first word before. */
+const firstDeedInMs = 500;
 
 export function strategyReconciler(dependencies: StrategyDependencies): (key: string) => Promise<Outcome> {
   const reconciler = new StrategyReconciler(dependencies);
@@ -96,6 +103,10 @@ class StrategyReconciler {
   }
 
   async #live(strategy: Object): Promise<Outcome> {
+    if (strategy.status?.phase === undefined && !strategy.spec.suspend) {
+      const policy = this.#policyOf(strategy);
+      if (policy) return this.#firstWord(strategy, policy);
+    }
     const resolved = await this.#resolve(strategy);
     if (strategy.status?.phase !== undefined) await this.#lookFirst(resolved);
     const { registration, registered } = await this.#register(strategy, resolved);
@@ -103,14 +114,20 @@ class StrategyReconciler {
     const admission = this.#admission(strategy, partly);
     if (!admission) return requeueAfter(notDecidedRetryMs);
     const decided = plan({ ...partly, admission });
-    const seen = { pod: partly.pod, registered, policy: resolved.policy };
-    if (strategy.status?.phase === undefined && decided.pod.do === "Create") {
-      await this.#writeStatus(strategy, decided, seen);
-      return requeueAfter(firstDeedInMs);
-    }
     const made = await this.#act(strategy, decided);
-    const figuresInMs = await this.#writeStatus(strategy, made, seen);
+    const figuresInMs = await this.#writeStatus(strategy, made, { pod: partly.pod, registered, policy: resolved.policy });
     return this.#outcome([made.requeueAfterMs, figuresInMs, this.#inputsInMs(resolved)]);
+  }
+
+  /**
+   * A new strategy says at once, with one request and little reckoning, that it was seen. What is wrong with it, what has to be done for it, and
+   * what risk and the ledger say, comes after the first word of all that were applied with it.
+   */
+  async #firstWord(strategy: Object, policy: Stored<RiskPolicy>): Promise<Outcome> {
+    const seen = { pod: this.#pod(strategy), registered: undefined, policy: policyRefOf(policy) };
+    const input = this.#statusInput(strategy, firstPlan, seen);
+    await this.#on.statuses.write({ resource: strategies, object: strategy }, statusOf({ ...input, figuresDue: false }), []);
+    return requeueAfter(firstDeedInMs);
   }
 
   /** What is known of an object already is not overwritten by what an operator that has just started does not know yet. */
@@ -123,24 +140,24 @@ class StrategyReconciler {
     if (config.nodeAgent.enabled) await assignments.looked();
   }
 
+  #policyOf(strategy: Object): Stored<RiskPolicy> | undefined {
+    const { name } = strategy.spec.riskPolicyRef;
+    return this.#on.world.policies.cache.get(keyOf({ namespace: namespaceOf(strategy), name }));
+  }
+
   async #resolve(strategy: Object): Promise<Resolved> {
     const { world, config, inputs: reader } = this.#on;
     const spec = effectiveStrategySpec(strategy.spec);
     const namespace = namespaceOf(strategy);
-    const policy = world.policies.cache.get(keyOf({ namespace, name: spec.riskPolicyRef.name }));
-    const policyRef = policy && {
-      namespace,
-      name: policy.metadata.name,
-      uid: policy.metadata.uid,
-      service: riskName(policy.metadata.name),
-    };
+    const policy = this.#policyOf(strategy);
+    const policyRef = policy && policyRefOf(policy);
     const llmRouteExists =
       spec.llmRouteRef !== undefined &&
       world.llmRoutes.cache.get(keyOf({ namespace, name: spec.llmRouteRef.name })) !== undefined;
     // A suspended strategy runs nothing: whether its files are there is asked when it is resumed.
     const inputs: Inputs = spec.suspend ? new Map() : await reader.read(namespace, inputRefs(spec));
     const base = { policy: policyRef, inputs, desired: undefined, shareRatio: undefined };
-    const fault = firstFault(spec, { policy, llmRouteExists, inputs });
+    const fault = firstFault(spec, { policy, holding: holdingOf(strategy.status ?? {}), llmRouteExists, inputs });
     if (fault || !policy || spec.suspend)
       return { ...base, fault, shareRatio: strategy.spec.capital?.shareRatio ?? strategy.status?.shareRatio };
 
@@ -275,26 +292,12 @@ class StrategyReconciler {
   }
 
   /** @returns milliseconds until live figures that were held back are due */
-  async #writeStatus(
-    strategy: Object,
-    decided: Plan,
-    seen: { pod: ObservedPod | undefined } & Pick<Registered, "registered"> & Pick<Resolved, "policy">,
-  ): Promise<number | undefined> {
-    const { statuses, cadence, clock } = this.#on;
+  async #writeStatus(strategy: Object, decided: Plan, seen: Seen): Promise<number | undefined> {
+    const { statuses, cadence } = this.#on;
     const { uid } = strategy.metadata;
     const previous = strategy.status ?? {};
     const dueInMs = previous.equity === undefined ? 0 : cadence.dueInMs(uid);
-    const input = {
-      generation: strategy.metadata.generation ?? 0,
-      spec: effectiveStrategySpec(strategy.spec),
-      previous,
-      plan: decided,
-      pod: seen.pod,
-      word: this.#word(strategy, seen.policy),
-      assignment: this.#assignment(strategy, seen.pod),
-      registered: seen.registered,
-      nowMs: clock.nowMs(),
-    };
+    const input = this.#statusInput(strategy, decided, seen);
     const next = statusOf({ ...input, figuresDue: dueInMs <= 0 });
     const wrote = await statuses.write({ resource: strategies, object: strategy }, next, transitionEvents(previous, next));
     if (dueInMs <= 0) {
@@ -303,6 +306,20 @@ class StrategyReconciler {
     }
     const due = statusOf({ ...input, figuresDue: true });
     return JSON.stringify(due) === JSON.stringify(next) ? undefined : dueInMs;
+  }
+
+  #statusInput(strategy: Object, decided: Plan, { pod, registered, policy }: Seen): Omit<StatusInput, "figuresDue"> {
+    return {
+      generation: strategy.metadata.generation ?? 0,
+      spec: effectiveStrategySpec(strategy.spec),
+      previous: strategy.status ?? {},
+      plan: decided,
+      pod,
+      word: this.#word(strategy, policy),
+      assignment: this.#assignment(strategy, pod),
+      registered,
+      nowMs: this.#on.clock.nowMs(),
+    };
   }
 
   #word(strategy: Object, policy: PolicyRef | undefined): RiskWord {
@@ -428,6 +445,11 @@ function desiredOf({ strategy, config, rendered, inputs }: DesiredSource): Desir
     pod,
     podHash: pod.metadata.annotations?.[CONFIG_HASH] ?? "",
   };
+}
+
+function policyRefOf(policy: Stored<RiskPolicy>): PolicyRef {
+  const { name, uid } = policy.metadata;
+  return { namespace: namespaceOf(policy), name, uid, service: riskName(name) };
 }
 
 const podKey = (strategy: Object): string => keyOf({ namespace: namespaceOf(strategy), name: agentName(strategy.metadata.name) });

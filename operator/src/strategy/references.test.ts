@@ -18,6 +18,7 @@ interface Scenario {
   when: string;
   spec?: Partial<StrategySpec>;
   policy?: RiskPolicy | undefined;
+  holding?: Parameters<typeof firstFault>[1]["holding"];
   inputs?: Parameters<typeof firstFault>[1]["inputs"];
   then: string | undefined;
 }
@@ -48,10 +49,34 @@ describe("what a strategy names", () => {
       then: 'LiveOnPaperAccount: mode Live needs an account at a venue; account "paper" of RiskPolicy "main" is a paper account',
     },
     {
-      when: "it is Live",
+      when: "it is Live at a venue",
       spec: { mode: "Live", acknowledgeLive: true },
       policy: testPolicy({ accounts: [venue] }),
-      then: "LiveNotImplemented: this version does not trade live yet: use mode Paper or Backtest",
+      then: undefined,
+    },
+    {
+      when: "its account changed while it holds something",
+      policy: testPolicy(),
+      holding: { policy: "main", account: "other", positions: ["0.2 BTC/USDT"] },
+      then: 'PositionOpen: the strategy holds 0.2 BTC/USDT in account "other" of RiskPolicy "main": changing the account needs a flat position. Set spec.riskPolicyRef back and sell first',
+    },
+    {
+      when: "its policy changed while it holds something",
+      policy: testPolicy(),
+      holding: { policy: "old", account: "paper", positions: ["1 SOL/USDT"] },
+      then: 'PositionOpen: the strategy holds 1 SOL/USDT in account "paper" of RiskPolicy "old": changing the account needs a flat position. Set spec.riskPolicyRef back and sell first',
+    },
+    {
+      when: "its account changed while it is flat",
+      policy: testPolicy(),
+      holding: { policy: "main", account: "other", positions: [] },
+      then: undefined,
+    },
+    {
+      when: "it holds something in its account",
+      policy: testPolicy(),
+      holding: { policy: "main", account: "paper", positions: ["0.2 BTC/USDT"] },
+      then: undefined,
     },
     {
       when: "it is Paper at a venue",
@@ -102,14 +127,16 @@ describe("what a strategy names", () => {
       policy: testPolicy({ accounts: [venue] }),
       then: 'StartingBalancesMissing: account "paper" is not a paper account, so its balances cannot be started from: set spec.backtest.startingBalances',
     },
-  ])("$when", ({ spec = {}, policy, inputs = new Map(), then }) => {
-    const fault = firstFault(effectiveStrategySpec(testStrategy("a", spec).spec), { policy, llmRouteExists: false, inputs });
+  ])("$when", ({ spec = {}, policy, holding, inputs = new Map(), then }) => {
+    const references = { policy, holding, llmRouteExists: false, inputs };
+    const fault = firstFault(effectiveStrategySpec(testStrategy("a", spec).spec), references);
     expect(fault && `${fault.reason}: ${fault.message}`).toBe(then);
   });
 
   test("only a missing file lets a running pod run on", () => {
     const spec = effectiveStrategySpec(testStrategy("a", source).spec);
-    expect(firstFault(spec, { policy: testPolicy(), llmRouteExists: false, inputs: new Map() })?.stopsRunning).toBe(false);
-    expect(firstFault(spec, { policy: undefined, llmRouteExists: false, inputs: new Map() })?.stopsRunning).toBe(true);
+    const none = { holding: undefined, llmRouteExists: false, inputs: new Map() };
+    expect(firstFault(spec, { ...none, policy: testPolicy() })?.stopsRunning).toBe(false);
+    expect(firstFault(spec, { ...none, policy: undefined })?.stopsRunning).toBe(true);
   });
 });

@@ -16,7 +16,7 @@ export type FaultReason =
   | "AccountMissing"
   | "AccountNotPaper"
   | "LiveOnPaperAccount"
-  | "LiveNotImplemented"
+  | "PositionOpen"
   | "LlmRouteMissing"
   | "ProgramNotAvailable"
   | "ProgramMissing"
@@ -26,8 +26,17 @@ export type FaultReason =
   | "NoCapitalLeft"
   | "SpecInvalid";
 
+/** What the strategy holds, by its status. */
+export interface Holding {
+  readonly policy: string;
+  readonly account: string;
+  /** Such as `0.2 BTC/USDT`; none: flat. */
+  readonly positions: readonly string[];
+}
+
 export interface References {
   readonly policy: RiskPolicy | undefined;
+  readonly holding: Holding | undefined;
   readonly llmRouteExists: boolean;
   readonly inputs: Inputs;
 }
@@ -36,7 +45,7 @@ type Check = (spec: EffectiveStrategySpec, references: References) => Omit<Fault
 
 /** The first fault, in the order in which a person would mend them. */
 export function firstFault(spec: EffectiveStrategySpec, references: References): Fault | undefined {
-  for (const check of [policyThere, accountFits, llmRouteThere, backtestComplete]) {
+  for (const check of [policyThere, accountFits, positionsFollow, llmRouteThere, backtestComplete]) {
     const fault = check(spec, references);
     if (fault) return { ...fault, stopsRunning: true };
   }
@@ -75,8 +84,6 @@ const accountFits: Check = ({ mode, riskPolicyRef: { name, account } }, { policy
       message: `mode Live needs an account at a venue; account "${account}" of RiskPolicy "${name}" is a paper account`,
     };
   }
-  if (mode === "Live")
-    return { reason: "LiveNotImplemented", message: "this version does not trade live yet: use mode Paper or Backtest" };
   if (mode === "Paper" && !isPaper) {
     return {
       reason: "AccountNotPaper",
@@ -84,6 +91,17 @@ const accountFits: Check = ({ mode, riskPolicyRef: { name, account } }, { policy
     };
   }
   return undefined;
+};
+
+/** Positions stay where they are: another account would leave them without anybody who decides about them. */
+const positionsFollow: Check = ({ mode, riskPolicyRef: { name, account } }, { holding }) => {
+  if (mode === "Backtest" || !holding || holding.positions.length === 0) return undefined;
+  if (holding.account === account && holding.policy === name) return undefined;
+  const held = `${holding.positions.join(", ")} in account "${holding.account}" of RiskPolicy "${holding.policy}"`;
+  return {
+    reason: "PositionOpen",
+    message: `the strategy holds ${held}: changing the account needs a flat position. Set spec.riskPolicyRef back and sell first`,
+  };
 };
 
 const llmRouteThere: Check = ({ llmRouteRef, program }, { llmRouteExists }) => {

@@ -6,6 +6,7 @@ import { type Draft, conditionsOf, firstReason } from "../condition.ts";
 import { difference, percentOf, ratioOf } from "../figures.ts";
 import type { ObservedPod } from "../observed-pod.ts";
 import type { Plan } from "./plan.ts";
+import type { Holding } from "./references.ts";
 import { type Assignment, type RiskWord, pinned, tradingAllowed } from "./trading.ts";
 
 export interface StatusInput {
@@ -35,8 +36,7 @@ export function statusOf(input: StatusInput): StrategyStatus {
     reason,
     mode: spec.mode,
     schedule: scheduleText(spec.schedule),
-    policy: spec.riskPolicyRef.name,
-    account: spec.riskPolicyRef.account,
+    ...placeOf(input),
     priority: spec.priority,
     resources: spec.resources,
     specHash: plan.specHash ?? previous.specHash,
@@ -51,6 +51,20 @@ export function statusOf(input: StatusInput): StrategyStatus {
     ...figuresOf(input),
   };
   return defined(status);
+}
+
+/** Where its money is; while a position keeps it from moving to another account, still the old one. */
+function placeOf({ spec, previous, plan }: StatusInput): Pick<StrategyStatus, "policy" | "account"> {
+  const { name, account } = spec.riskPolicyRef;
+  if (plan.ready.reason !== "PositionOpen") return { policy: name, account };
+  return { policy: previous.policy ?? name, account: previous.account ?? account };
+}
+
+/** What it holds and where, by its status. */
+export function holdingOf({ policy, account, positions }: StrategyStatus): Holding | undefined {
+  if (policy === undefined || account === undefined) return undefined;
+  const open = (positions ?? []).filter(({ quantity }) => /[1-9]/.test(quantity));
+  return { policy, account, positions: open.map(({ quantity, market }) => `${quantity} ${market}`) };
 }
 
 /** A result holds until the backtest is made from something else; being suspended, or waiting, takes nothing away. */

@@ -52,7 +52,7 @@ const tokenFileTtlMs = 30_000;
  * @throws KubernetesError CLUSTER_ACCESS_INVALID naming what is missing
  */
 export async function loadClusterAccess(sources: AccessSources): Promise<ClusterAccess> {
-  const { env, clock } = sources;
+  const { env } = sources;
   if (env.KUBECONFIG) return kubeconfigAccess(env.KUBECONFIG.split(path.delimiter).filter(Boolean), sources);
 
   const directory = sources.serviceAccountDir ?? "/var/run/secrets/kubernetes.io/serviceaccount";

@@ -114,6 +114,34 @@ describe("a controller", () => {
     );
   });
 
+  test("takes what is new or changed by somebody although all its workers are busy", async () => {
+    const seen: string[] = [];
+    const gate = Promise.withResolvers<void>();
+    const stop = new AbortController();
+    const controller = new Controller({
+      kind: "Widget",
+      concurrency: 1,
+      newsConcurrency: 1,
+      ...around,
+      reconcile: async (key) => {
+        seen.push(key);
+        if (key === "test/slow") await gate.promise;
+        return done;
+      },
+    }).watch(informer);
+    const ends = [informer.run(stop.signal), controller.run(stop.signal)];
+    await settle(clock);
+    for (const key of ["test/slow", "test/refresh"]) controller.enqueue(key);
+    cluster.put(widgets, widget("new"));
+    await settle(clock);
+    expect(seen).toEqual(["test/slow", "test/new"]);
+    gate.resolve();
+    await settle(clock);
+    expect(seen).toEqual(["test/slow", "test/new", "test/refresh"]);
+    stop.abort(new Error("end of test"));
+    await Promise.all(ends);
+  });
+
   test("waits for running work when it is stopped, and its signal says so", async () => {
     const gate = Promise.withResolvers<void>();
     let aborted = false;

@@ -42,10 +42,22 @@ export interface ControllerOptions {
   readonly metrics?: KubernetesMetrics;
   /** Keys in work at a time; default 4. */
   readonly concurrency?: number;
+  /**
+   * Workers beside those, only for objects that are new or whose spec has changed: these do not wait for reconciles that take
+   * long. Default 0.
+   */
+  readonly newsConcurrency?: number;
   /** Of failing keys; default 10 ms doubling to 5 min. */
   readonly backoff?: Backoff;
   /** Default 120 s. */
   readonly reconcileTimeoutMs?: number;
+}
+
+export interface WatchedChanges {
+  /** Also echoes of writes of this process: another controller of it writes that kind. Default false. */
+  readonly ownWrites?: boolean;
+  /** Changes of many objects within so many milliseconds are one reconcile of what they concern. Default: at once. */
+  readonly settleMs?: number;
 }
 
 /** Which objects a change concerns. */
@@ -70,18 +82,18 @@ export class Controller {
   }
 
   /**
-   * Every change of `informer`'s objects adds the keys that `keysOf` names; by default the object's own key. Echoes of own
-   * writes are left out, unless `ownWrites` asks for them (another controller of this process writes that kind).
+   * Every change of `informer`'s objects adds the keys that `keysOf` names; by default the object's own key, ahead of others
+   * when the object is new or its spec has changed.
    */
-  watch<T extends KubernetesObject>(
-    informer: Informer<T>,
-    keysOf: KeysOf<T> = ownKey,
-    options: { readonly ownWrites?: boolean } = {},
-  ): this {
+  watch<T extends KubernetesObject>(informer: Informer<T>, keysOf: KeysOf<T> = ownKey, options: WatchedChanges = {}): this {
     this.#informers.add(informer);
     informer.cache.subscribe((change) => {
       if (change.own && !options.ownWrites) return;
-      for (const key of keysOf(change)) this.#queue.add(key);
+      const lane = keysOf === ownKey && isSomebodysDoing(change) ? "first" : "usual";
+      for (const key of keysOf(change)) {
+        if (options.settleMs === undefined) this.#queue.add(key, lane);
+        else this.#queue.addAfter(key, options.settleMs);
+      }
     });
     return this;
   }
@@ -99,15 +111,19 @@ export class Controller {
       else signal.addEventListener("abort", () => resolve(), { once: true });
     });
     await Promise.race([aborted, Promise.all([...this.#informers].map((informer) => informer.synced()))]);
-    const workers = Array.from({ length: this.#options.concurrency ?? 4 }, () => this.#work(signal));
+    const { concurrency = 4, newsConcurrency = 0 } = this.#options;
+    const workers = [
+      ...Array.from({ length: concurrency }, () => this.#work(signal)),
+      ...Array.from({ length: newsConcurrency }, () => this.#work(signal, "first")),
+    ];
     await aborted;
     this.#queue.close();
     await Promise.all(workers);
   }
 
-  async #work(signal: AbortSignal): Promise<void> {
+  async #work(signal: AbortSignal, only?: "first"): Promise<void> {
     for (;;) {
-      const key = await this.#queue.take();
+      const key = await this.#queue.take(only);
       if (key === undefined) return;
       try {
         if (!signal.aborted) await this.#reconcile(key, signal);
@@ -151,6 +167,13 @@ export class Controller {
 
 function ownKey<T extends KubernetesObject>(change: CacheChange<T>): Iterable<ObjectKey> {
   return [change.key];
+}
+
+/** The object was created, its spec changed, or it is being deleted: whoever did so waits for what comes of it. */
+function isSomebodysDoing<T extends KubernetesObject>({ type, object, previous }: CacheChange<T>): boolean {
+  if (type !== "modified" || previous === undefined) return type === "added";
+  const { generation, deletionTimestamp } = object.metadata;
+  return generation !== previous.metadata.generation || deletionTimestamp !== previous.metadata.deletionTimestamp;
 }
 
 /** Maps a child to its owners of one kind, before and after the change. */

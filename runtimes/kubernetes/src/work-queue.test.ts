@@ -75,13 +75,52 @@ describe("the work queue", () => {
     expect(queue.failuresOf("a")).toBe(0);
   });
 
-  test("once closed gives nothing out and takes nothing in", async () => {
+  test("gives out what is in the first lane before the rest, whenever it came", async () => {
+    for (const key of ["a", "b", "c"]) queue.add(key);
+    queue.add("news", "first");
+    queue.add("b", "first");
+    queue.add("news");
+    expect(queue.size).toBe(4);
+    const order = [];
+    while (queue.size > 0) order.push(await queue.take());
+    expect(order).toEqual(["news", "b", "a", "c"]);
+  });
+
+  test("keeps a taker of the first lane free for it", async () => {
+    const forNews = queue.take("first");
+    const forAnything = queue.take();
+    queue.add("a");
+    expect(await forAnything).toBe("a");
+    queue.add("b");
+    expect(queue.size).toBe(1);
+    queue.add("news", "first");
+    expect(await forNews).toBe("news");
+    expect(queue.size).toBe(1);
+  });
+
+  test("gives a key of the first lane to any taker", async () => {
     const taken = queue.take();
+    queue.add("news", "first");
+    expect(await taken).toBe("news");
+  });
+
+  test("queues a key again in the lane it was added to while it was in work", async () => {
+    queue.add("a");
+    await queue.take();
+    queue.add("a");
+    queue.add("a", "first");
+    queue.add("b");
+    queue.done("a");
+    expect([await queue.take(), await queue.take()]).toEqual(["a", "b"]);
+  });
+
+  test("once closed gives nothing out and takes nothing in", async () => {
+    const taken = Promise.all([queue.take(), queue.take("first")]);
     queue.addAfter("later", 10);
     queue.close();
     queue.add("a");
     await clock.advance(100);
-    expect(await taken).toBeUndefined();
+    expect(await taken).toEqual([undefined, undefined]);
     expect(await queue.take()).toBeUndefined();
     expect(queue.size).toBe(0);
   });

@@ -51,6 +51,33 @@ export class Observer {
     return { fromRequestMs: seenMs - sentMs, fromAnswerMs: Math.max(0, seenMs - answeredMs) };
   }
 
+  /**
+   * What the API server alone takes: each Strategy is created and its status written at once by who created it, all of them at the same time. No
+   * operator can be faster. Before the operator starts; what was made is deleted again.
+   * @returns milliseconds from sending each to the answer about its status
+   */
+  async floor(name: string, count: number, spec: Partial<Strategy["spec"]>): Promise<number[]> {
+    const startedAtMs = performance.now();
+    const condition = {
+      type: "Ready",
+      status: "Unknown",
+      reason: "Accepted",
+      message: "seen",
+      lastTransitionTime: "2026-01-01T00:00:00Z",
+    };
+    const status = { phase: "Pending", observedGeneration: 1, conditions: [condition] };
+    const refs = Array.from({ length: count }, (_, index) => ({ namespace, name: `${name}-${index}` }));
+    const times = await Promise.all(
+      refs.map(async (ref) => {
+        await this.#client.create(strategies, strategy(namespace, ref.name, spec));
+        await this.#client.patchStatus(strategies, ref, status);
+        return performance.now() - startedAtMs;
+      }),
+    );
+    await Promise.all(refs.map((ref) => this.#client.delete(strategies, ref)));
+    return times;
+  }
+
   /** Creates `count` Strategies, some at a time, and waits until each has a status. @returns milliseconds from the first request to the last status */
   async fill(count: number, spec: Partial<Strategy["spec"]>): Promise<number> {
     const startedAtMs = performance.now();

@@ -54,6 +54,11 @@ await describeWithControlPlane("the operator on a real API server", { controller
   };
   const apply = (name: string, spec: Parameters<typeof strategy>[2] = {}) =>
     stage.admin.create(strategies, strategy(namespace, name, spec));
+  const policyReady = () =>
+    eventually("a ready policy", async () => {
+      const found = await stage.admin.get(riskPolicies, at("main"));
+      return found && condition(found, "Ready")?.status === "True" && found;
+    });
   const podOf = (name: string) => stage.admin.get(pods, at(`strat-${name}-agent`));
 
   test("a strategy runs, trades and shows its core and its figures", async () => {
@@ -84,10 +89,7 @@ await describeWithControlPlane("the operator on a real API server", { controller
         mode: "Paper",
       },
     ]);
-    const policy = await eventually("a ready policy", async () => {
-      const found = await stage.admin.get(riskPolicies, at("main"));
-      return found && condition(found, "Ready")?.status === "True" && found;
-    });
+    const policy = await policyReady();
     expect(policy.status).toMatchObject({ state: "Active", equity: "10000", drawdownPercent: "1.00", riskScore: 3 });
   });
 
@@ -109,6 +111,7 @@ await describeWithControlPlane("the operator on a real API server", { controller
     await applyPolicy();
     await apply("btc");
     await when("btc", ({ status }) => status?.phase === "Running" && status.cpus === "1" && status.equity !== undefined);
+    await policyReady();
     const pod = await podOf("btc");
     stage.risk.registrations.clear();
     stage.writes.length = 0;
