@@ -64,6 +64,34 @@ describe("the event recorder", () => {
     expect(all().map(({ note }) => note)).toEqual(["second"]);
   });
 
+  test("writes what happened once a single time, with the time it happened, also when another process has written it", async () => {
+    await around.clock.advance(60_000);
+    const once = { id: "halt-1", atMs: around.clock.nowMs() - 30_000 };
+    const second = new EventRecorder({ client: cluster, ...around, controller: "bellwether.dev/test", instance: "pod-2" });
+    for (const each of [recorder, recorder, second]) each.record(object, { ...text, once });
+    await Promise.all([recorder.flush(), second.flush()]);
+    expect(all()).toMatchObject([{ note: "taken", reportingInstance: "pod-1" }]);
+    expect(Date.parse(all()[0]?.eventTime ?? "")).toBe(once.atMs);
+    expect(all()[0]).not.toHaveProperty("once");
+  });
+
+  test("leaves out what happened so long ago that the cluster has forgotten it", async () => {
+    await around.clock.advance(7_200_000);
+    recorder.record(object, { ...text, once: { id: "old", atMs: around.clock.nowMs() - 3_600_000 } });
+    await recorder.flush();
+    expect(all()).toEqual([]);
+  });
+
+  test("tells what happened once again when the API server did not take it", async () => {
+    const happened = { ...text, once: { id: "halt-1", atMs: around.clock.nowMs() } };
+    cluster.failNext("create", new KubernetesError("UNREACHABLE", "away"));
+    recorder.record(object, happened);
+    await recorder.flush();
+    recorder.record(object, happened);
+    await recorder.flush();
+    expect(all()).toHaveLength(1);
+  });
+
   test("starts a new event when the old one has expired in the cluster", async () => {
     recorder.record(object, text);
     await recorder.flush();

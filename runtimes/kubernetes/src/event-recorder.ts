@@ -26,6 +26,8 @@ export interface EventText {
   /** What was done or tried, CamelCase. */
   readonly action: string;
   readonly note: string;
+  /** Something that happened once, elsewhere: its event gets a name of its own, so that no restart and no second process writes it again. */
+  readonly once?: { readonly id: string; readonly atMs: number };
 }
 
 /** Events of one kind about one object that are known; the oldest is forgotten first. */
@@ -40,6 +42,8 @@ const maxWaiting = 500;
 const maxPerObject = 25;
 const perObjectWindowMs = 300_000;
 const maxNoteLength = 1000;
+/** `--event-ttl` of kube-apiserver, by default. */
+const keptByServerMs = 3_600_000;
 
 interface Series {
   readonly name: string;
@@ -57,6 +61,8 @@ interface Series {
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
   readonly #series = new Map<string, Series>();
+  /** Ids of what is written once. */
+  readonly #written = new Map<string, true>();
   readonly #perObject = new Map<string, { sinceMs: number; count: number }>();
   readonly #waiting: (() => Promise<unknown>)[] = [];
   #writing: Promise<void> | undefined;
@@ -68,6 +74,10 @@ export class EventRecorder {
   record(regarding: Stored<KubernetesObject>, text: EventText): void {
     const nowMs = this.#options.clock.nowMs();
     const note = text.note.slice(0, maxNoteLength);
+    if (text.once) {
+      this.#recordOnce(regarding, { ...text, note, once: text.once });
+      return;
+    }
     const id = [regarding.metadata.uid, text.type, text.reason, text.action, note].join("\u0000");
     const series = this.#series.get(id);
     if (series && nowMs - series.lastMs < seriesEndMs) {
@@ -78,11 +88,31 @@ export class EventRecorder {
       this.#options.metrics?.eventsDropped.inc({ reason: "object_limit" });
       return;
     }
-    const event = this.#eventOf(regarding, { text: { ...text, note }, id, nowMs });
+    const event = this.#eventOf(regarding, { text: { ...text, note }, name: hashOf(`${id}${nowMs}`), atMs: nowMs });
     const { name, namespace } = event.metadata;
     if (name === undefined || namespace === undefined) return;
     remember(this.#series, id, { name, namespace, count: 1, writtenCount: 1, writtenAtMs: nowMs, lastMs: nowMs });
     this.#write(() => this.#options.client.create(events, event));
+  }
+
+  #recordOnce(regarding: Stored<KubernetesObject>, { once, ...text }: EventText & Required<Pick<EventText, "once">>): void {
+    const nowMs = this.#options.clock.nowMs();
+    const id = `${regarding.metadata.uid}\u0000${once.id}`;
+    // The API server forgets events after an hour; what is older would come back with every restart.
+    if (this.#written.has(id) || nowMs - once.atMs >= keptByServerMs) return;
+    if (!this.#mayStart(regarding.metadata.uid, nowMs)) {
+      this.#options.metrics?.eventsDropped.inc({ reason: "object_limit" });
+      return;
+    }
+    remember(this.#written, id, true);
+    const event = this.#eventOf(regarding, { text, name: hashOf(id), atMs: once.atMs });
+    this.#write(() =>
+      this.#options.client.create(events, event).catch((error: unknown) => {
+        if (isKubernetesError(error, "ALREADY_EXISTS")) return;
+        this.#written.delete(id); // the next look tells it again
+        throw error;
+      }),
+    );
   }
 
   /** Resolves when nothing waits to be written any more. */
@@ -119,15 +149,14 @@ export class EventRecorder {
     return window.count <= maxPerObject;
   }
 
-  #eventOf(regarding: Stored<KubernetesObject>, event: { text: EventText; id: string; nowMs: number }): Event {
+  #eventOf(regarding: Stored<KubernetesObject>, event: { text: EventText; name: string; atMs: number }): Event {
     const { controller, instance } = this.#options;
     const { name, namespace = "default", uid } = regarding.metadata;
-    const hash = createHash("sha256").update(`${event.id}${event.nowMs}`).digest("hex").slice(0, 16);
     return {
       apiVersion: "events.k8s.io/v1",
       kind: "Event",
-      metadata: { name: `${name.slice(0, 200)}.${hash}`, namespace },
-      eventTime: rfc3339Micro(event.nowMs),
+      metadata: { name: `${name.slice(0, 200)}.${event.name}`, namespace },
+      eventTime: rfc3339Micro(event.atMs),
       reportingController: controller,
       reportingInstance: instance,
       ...event.text,
@@ -162,6 +191,10 @@ export class EventRecorder {
       }
     }
   }
+}
+
+function hashOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
 /** Puts an entry at the young end of a bounded map. */
