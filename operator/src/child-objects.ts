@@ -120,6 +120,18 @@ export function claimVolume(name: string, claimName: string, mountPath: string):
   return { volume: { name, persistentVolumeClaim: { claimName, readOnly: true } }, mount: { name, mountPath, readOnly: true } };
 }
 
+/**
+ * Keys of a Secret as files. Optional, the Secret and each of its keys: a pod that cannot mount them would hang without a word, while one that
+ * runs says which is missing, and finds it when it is put there (the kubelet mounts it within about a minute).
+ */
+export function credentialsVolume(secretName: string, keys: readonly string[], mountPath: string): Mounted {
+  const items = keys.map((key) => ({ key, path: key }));
+  return {
+    volume: { name: "credentials", secret: { secretName, items, optional: true, defaultMode: 0o440 } },
+    mount: { name: "credentials", mountPath, readOnly: true },
+  };
+}
+
 /** The root file system is read-only; this is where Node may write. */
 export const scratchVolume = {
   volume: { name: "tmp", emptyDir: { sizeLimit: "64Mi" } },

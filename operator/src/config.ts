@@ -28,6 +28,8 @@ export const operatorConfig = z.strictObject({
   namespace: name.default("bellwether"),
   /** Its own ServiceAccount: risk and node agent accept calls of `system:serviceaccount:<namespace>:<this>` only. */
   serviceAccountName: name.default("bellwether-operator"),
+  /** ServiceAccount in the same namespace; bearers of its tokens may control trading (`controllers` of every risk). No pod runs as it. */
+  cliServiceAccountName: name.default("bellwether-cli"),
   /** Namespaces whose objects are reconciled; none named: all. */
   watchNamespaces: z.array(name).max(50).default([]),
   logLevel: z.enum(["trace", "debug", "info", "warn", "error"]).default("info"),
@@ -106,7 +108,7 @@ export const operatorConfig = z.strictObject({
   /** Pause before a failed agent is recreated: doubles from the first to the last. After `failureLimit` failures in a row it stays down until its spec changes. */
   agentBackoff: z
     .strictObject({
-      firstMs: z.int().min(10).max(600_000).default(10_000),
+      firstMs: z.int().min(10).max(600_000).default(1_000),
       lastMs: z.int().min(10).max(3_600_000).default(300_000),
       failureLimit: z.int().min(1).max(1_000).default(20),
     })

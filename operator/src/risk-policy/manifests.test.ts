@@ -40,6 +40,20 @@ const exchange: RiskPolicy["spec"]["accounts"][number] = {
     market: { ccxt: { exchange: "binance", baseUrl: "http://venue.test:8081" } },
   },
 };
+const live: RiskPolicy["spec"]["accounts"][number] = {
+  name: "live",
+  ccxt: { exchange: "binance", baseUrl: "http://venue.test:8082", credentialsSecretRef: { name: "binance-keys" } },
+  hardCaps: { maxOrderNotional: "500" },
+};
+const solana: RiskPolicy["spec"]["accounts"][number] = {
+  name: "sol",
+  solana: {
+    rpcUrls: ["http://rpc.test:8899", "https://rpc.example"],
+    keypairSecretRef: { name: "wallet" },
+    programAllowList: ["11111111111111111111111111111111"],
+    genesisHash: "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d",
+  },
+};
 
 function children(policy: RiskPolicy, fields: Partial<Observed> = {}): Child[] {
   const decided = plan({
@@ -156,6 +170,47 @@ describe("the children of a RiskPolicy", () => {
       named(children(testPolicy(), { tokens: { issuer: "https://issuer", jwks } }), "StatefulSet", "rpol-main-risk").spec!
         .template!;
     expect(template("new")).toEqual(template("old"));
+  });
+});
+
+describe("an account at a venue", () => {
+  const all = children(testPolicy({ accounts: [live, solana] }));
+  const podOf = (account: string) => named(all, "StatefulSet", `rpol-main-broker-${account}`).spec!.template!.spec;
+
+  test("gives its keys to its own broker as files, only those that are documented, and lets the pod start without them", () => {
+    const secretOf = (account: string) => podOf(account).volumes.find(({ name }) => name === "credentials");
+    const items = ["apiKey", "secret", "password"].map((key) => ({ key, path: key }));
+    expect(secretOf("live")).toEqual({
+      name: "credentials",
+      secret: { secretName: "binance-keys", items, optional: true, defaultMode: 0o440 },
+    });
+    expect(secretOf("sol")).toMatchObject({ secret: { secretName: "wallet", items: [{ key: "keypair", path: "keypair" }] } });
+    const elsewhere = all.filter(({ kind, metadata }) => kind === "StatefulSet" && metadata.name === "rpol-main-risk");
+    expect(JSON.stringify(elsewhere)).not.toMatch(/binance-keys|wallet/);
+  });
+
+  test("tells its broker where the venue is and what it may do there", () => {
+    const configOf = (account: string) =>
+      brokerConfig.parse(JSON.parse(named(all, "ConfigMap", `rpol-main-broker-${account}`).data!["config.json"]!));
+    expect(configOf("live")).toMatchObject({
+      account: { ccxt: { exchange: "binance", baseUrl: "http://venue.test:8082" } },
+      hardCaps: { maxOrderNotional: "500" },
+    });
+    expect(configOf("sol")).toMatchObject({ account: { solana: { rpcUrls: solana.solana!.rpcUrls } } });
+  });
+
+  test("is the only one with a way to its venue", () => {
+    const ways = networkPolicies(testPolicy({ accounts: [live, solana] }), testConfig()) as unknown as Child[];
+    const portsOf = (name: string) =>
+      ways
+        .filter(({ metadata }) => metadata.name === name)
+        .flatMap(({ spec }) => spec!.egress as { to?: { ipBlock?: object }[]; ports: { port: number }[] }[])
+        .filter(({ to }) => to?.some(({ ipBlock }) => ipBlock !== undefined))
+        .flatMap(({ ports }) => ports.map(({ port }) => port));
+    expect(portsOf("rpol-main-broker-live")).toEqual([443, 8082]);
+    expect(portsOf("rpol-main-broker-sol")).toEqual([443, 8899, 8900]);
+    expect(portsOf("rpol-main-agents")).toEqual([]);
+    expect(portsOf("rpol-main-risk")).toEqual([443, 6443]);
   });
 });
 

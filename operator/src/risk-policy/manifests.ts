@@ -13,6 +13,7 @@ import {
   configMap,
   configVolume,
   containerSecurityContext,
+  credentialsVolume,
   imageFields,
   keyVolume,
   labelsOf,
@@ -25,7 +26,7 @@ import {
 } from "../child-objects.ts";
 import type { OperatorConfig } from "../config.ts";
 import { digestOf } from "../digest.ts";
-import { DATASET_DIRECTORY, DATA_DIRECTORY, POSTGRES_DIRECTORY } from "./service-configs.ts";
+import { CREDENTIALS_DIRECTORY, DATASET_DIRECTORY, DATA_DIRECTORY, POSTGRES_DIRECTORY } from "./service-configs.ts";
 
 export interface ServiceFields {
   readonly policy: RiskPolicy;
@@ -80,6 +81,7 @@ export function brokerChildren(fields: ServiceFields, account: RiskAccount): Man
     scratchVolume,
     postgresVolume(config, config.postgres.brokerDsnKey),
     ...datasetVolumes(account),
+    ...credentialVolumes(account),
     ...data.volumes,
   ];
   return [
@@ -228,6 +230,12 @@ function datasetVolumes({ paper }: RiskAccount): Mounted[] {
   const { source } = market.dataset;
   if (source.kind === "configMap") return [keyVolume("dataset", source, DATASET_DIRECTORY)];
   return source.kind === "volume" ? [claimVolume("dataset", source.claimName, DATASET_DIRECTORY)] : [];
+}
+
+/** The venue's keys: in this pod and nowhere else, and of the Secret only what is documented. */
+function credentialVolumes({ ccxt, solana }: RiskAccount): Mounted[] {
+  if (ccxt) return [credentialsVolume(ccxt.credentialsSecretRef.name, ["apiKey", "secret", "password"], CREDENTIALS_DIRECTORY)];
+  return solana ? [credentialsVolume(solana.keypairSecretRef.name, ["keypair"], CREDENTIALS_DIRECTORY)] : [];
 }
 
 /** Send log and the paper venue's log: they must outlive the pod. */

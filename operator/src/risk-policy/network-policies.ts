@@ -90,7 +90,8 @@ function riskWays(policy: RiskPolicy, config: OperatorConfig): Manifest {
 
 function brokerWays(policy: RiskPolicy, account: RiskAccount, config: OperatorConfig): Manifest {
   const { exchangeCidrs, exchangePorts } = config.networkPolicies;
-  const usesExchange = !account.paper || effectivePaperAccount(account.paper).market.kind === "ccxt";
+  const market = account.paper && effectivePaperAccount(account.paper).market;
+  const usesExchange = !market || market.kind === "ccxt" || account.referencePrice !== undefined;
   const exchange: Way = { peers: blocks(exchangeCidrs), ports: tcp(...exchangePortsOf(account, exchangePorts)) };
   const ingress = [{ peers: [pods(componentOf(policy, "risk"))], ports: tcp(API_PORT) }, health];
   const selector = { matchLabels: { ...componentOf(policy, "broker"), [ACCOUNT_LABEL]: account.name } };
@@ -98,12 +99,18 @@ function brokerWays(policy: RiskPolicy, account: RiskAccount, config: OperatorCo
   return networkPolicy({ policy, role: `broker-${account.name}`, selector, ways: { ingress, egress } });
 }
 
-/** A `baseUrl` may name another port than HTTPS'. */
-function exchangePortsOf({ paper, ccxt }: RiskAccount, usual: readonly number[]): number[] {
+/** HTTPS, and whatever other ports the account's addresses name; a Solana RPC has its WebSocket one port above where it is not HTTPS'. */
+function exchangePortsOf({ paper, ccxt, solana, referencePrice }: RiskAccount, usual: readonly number[]): number[] {
   const market = paper && effectivePaperAccount(paper).market;
-  const baseUrl = market?.kind === "ccxt" ? market.baseUrl : ccxt?.baseUrl;
-  const port = baseUrl === undefined ? undefined : Number(new URL(baseUrl).port || (baseUrl.startsWith("http:") ? 80 : 443));
-  return [...new Set([...usual, ...(port === undefined ? [] : [port])])];
+  const baseUrls = [market?.kind === "ccxt" ? market.baseUrl : undefined, ccxt?.baseUrl, referencePrice?.ccxt.baseUrl];
+  const named = baseUrls.filter((url) => url !== undefined).map(portOf);
+  const rpc = (solana?.rpcUrls ?? []).map(portOf).flatMap((port) => (port === 443 || port === 80 ? [port] : [port, port + 1]));
+  return [...new Set([...usual, ...named, ...rpc])];
+}
+
+function portOf(url: string): number {
+  const { port, protocol } = new URL(url);
+  return Number(port || (protocol === "http:" ? 80 : 443));
 }
 
 function networkPolicy({

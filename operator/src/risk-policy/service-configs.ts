@@ -9,6 +9,7 @@ import type { OperatorConfig } from "../config.ts";
 export const DATASET_DIRECTORY = "/etc/bellwether-dataset";
 export const POSTGRES_DIRECTORY = "/var/run/secrets/bellwether/postgres";
 export const DATA_DIRECTORY = "/var/lib/bellwether";
+export const CREDENTIALS_DIRECTORY = "/var/run/secrets/bellwether/venue";
 
 /** Bounds of the broker's own schema. */
 const mostMarkets = 64;
