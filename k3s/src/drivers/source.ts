@@ -10,12 +10,20 @@ import { withArchive } from "../images/oci-layout.ts";
 import { defaultSharedCores, kubeletDropIn } from "../kubelet/drop-in.ts";
 import { sourceProblems } from "../preflight/source-problems.ts";
 import { clusterObjects } from "../source/cluster-objects.ts";
-import { type Component, type ComponentName, components, configurationFiles, type Programs } from "../source/components.ts";
+import {
+  type Component,
+  type ComponentName,
+  components,
+  componentsFile,
+  configurationFiles,
+  type Programs,
+  watchdog,
+} from "../source/components.ts";
 import { instanceState, readInstance, writeInstance } from "../source/instance.ts";
 import { network, type SourceLayout, sourceLayout } from "../source/layout.ts";
 import { ensureNodeAddress, mayLowerOomScore, reachableNameServers, readMachine } from "../source/machine.ts";
 import { ensurePki } from "../source/pki.ts";
-import { ensureRunning, waitUntilUp } from "../source/supervisor.ts";
+import { ensureRunning, stopComponent, waitUntilUp } from "../source/supervisor.ts";
 import { removeRemains, teardown } from "../source/teardown.ts";
 import { storageClassName } from "../source/volume-provisioner.ts";
 import { findCommand, run } from "../shell.ts";
@@ -156,9 +164,10 @@ export class SourceDriver implements Driver {
 
   async #startComponents(images: ReadonlyMap<string, BuiltImage>, report: Report): Promise<void> {
     const programs = await findPrograms();
-    const wanted = new Map<ComponentName, Component>(
-      components(this.#layout, programs).map((component) => [component.name, component]),
-    );
+    const all = components(this.#layout, programs);
+    const wanted = new Map<ComponentName, Component>(all.map((component) => [component.name, component]));
+    // One starter at a time: the watchdog rests while this one works.
+    await stopComponent(this.#layout, "watchdog");
     const ensure = async (name: ComponentName, beforeStart?: () => void): Promise<void> => {
       const component = wanted.get(name);
       if (component) await ensureRunning(this.#layout, component, beforeStart);
@@ -185,6 +194,8 @@ export class SourceDriver implements Driver {
     await ensure("volumes");
     const healthy = async (): Promise<boolean> => (await this.#tryKubectl(["get", "node", network.nodeName])).code === 0;
     await waitUntilUp(this.#layout, "kubelet", { probe: healthy, timeoutMs: 60_000 });
+    writeFileSync(componentsFile(this.#layout), JSON.stringify(all, null, 2));
+    await ensureRunning(this.#layout, watchdog(this.#layout, programs));
   }
 
   async #kubectlCommand(): Promise<readonly [string, ...string[]]> {

@@ -4,7 +4,15 @@ import type { BuiltBinary } from "../cache/binaries.ts";
 import { network, type SourceLayout } from "./layout.ts";
 
 export type ComponentName =
-  "containerd" | "etcd" | "kube-apiserver" | "kube-controller-manager" | "kube-proxy" | "kube-scheduler" | "kubelet" | "volumes";
+  | "containerd"
+  | "etcd"
+  | "kube-apiserver"
+  | "kube-controller-manager"
+  | "kube-proxy"
+  | "kube-scheduler"
+  | "kubelet"
+  | "volumes"
+  | "watchdog";
 
 /** One process of the cluster: a changed command line or file restarts it on the next `up`. */
 export interface Component {
@@ -138,7 +146,17 @@ function volumeProvisioner(layout: SourceLayout, programs: Programs): Component 
   return { name: "volumes", command: programs.node, args, files: [script] };
 }
 
-/** All processes in the order in which they start; they stop in reverse, but the kubelet always first. */
+/** Starts again whichever of the others has died. It reads them from a file that the driver writes. */
+export function watchdog(layout: SourceLayout, programs: Programs): Component {
+  const script = path.resolve(import.meta.dirname, "watchdog-main.ts");
+  const list = componentsFile(layout);
+  const args = ["--disable-warning=ExperimentalWarning", "--max-old-space-size=48", script, layout.root, list];
+  return { name: "watchdog", command: programs.node, args, files: [script, list] };
+}
+
+export const componentsFile = (layout: SourceLayout): string => path.join(layout.etc, "components.json");
+
+/** All processes but the watchdog, in the order in which they start; they stop in reverse, but the kubelet always first. */
 export function components(layout: SourceLayout, programs: Programs): Component[] {
   return [
     etcd(layout, programs),

@@ -174,6 +174,8 @@ const graceMs = 2_000;
  */
 export async function teardown(layout: SourceLayout, before: MachineBefore, report: (line: string) => void): Promise<void> {
   report("stopping kubelet and control plane");
+  // Before all others, or it starts again what is being stopped.
+  await stopComponent(layout, "watchdog", graceMs);
   await stopComponent(layout, "kubelet", 5_000);
   await Promise.all(afterKubelet.map((name) => stopComponent(layout, name, graceMs)));
   report("ending containers");
