@@ -12,6 +12,7 @@ import {
   readMachine,
   sourceLayout,
 } from "@bellwether/k3s/source";
+import { kubeconfigFile, kubectl, list, waitFor } from "../cluster/kubectl.ts";
 import { skipReason } from "../cluster/prerequisites.ts";
 
 const execute = promisify(execFile);
@@ -46,18 +47,37 @@ async function expectNothingLeft(before: MachineBefore): Promise<void> {
 
 /** As after the power button: everything that was started is gone at once, containers stay behind without a parent. */
 function killControlPlane(): void {
-  for (const { pid } of processRecords(layout)) process.kill(pid, "SIGKILL");
+  // The watchdog first: it would be quick to start the others again.
+  const records = processRecords(layout).toSorted((a, b) => Number(b.name === "watchdog") - Number(a.name === "watchdog"));
+  for (const { pid } of records) process.kill(pid, "SIGKILL");
 }
 
 describe.skipIf(skipReason)(`down leaves nothing${skipReason ? ` (skipped: ${skipReason})` : ""}`, () => {
   let before: MachineBefore;
 
   beforeAll(async () => {
-    if (instanceState(layout).state === "none") await node("k3s/src/up.ts", "--cluster", "source", "--only-cluster");
+    if (instanceState(layout).state === "none") await node("k3s/src/up.ts", "--cluster", "source");
     const record = readInstance(layout);
     if (!record) throw new Error("up has recorded no instance");
     before = record.before;
   }, 1_200_000);
+
+  test("an uninstall before it cancels and deletes what trades, leaves the CRDs, and nothing hangs", async () => {
+    const before = await list("strategies.bellwether.dev", ["-A"]);
+    expect(before.length).toBeGreaterThan(0);
+    const startedAt = performance.now();
+    const helm = path.join(root, ".bellwether/bin/helm");
+    await execute(helm, ["--kubeconfig", kubeconfigFile, "uninstall", "bellwether", "-n", "bellwether", "--timeout", "4m"]);
+    console.log(`helm uninstall took ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+    for (const kind of ["strategies", "riskpolicies"]) expect(await list(`${kind}.bellwether.dev`, ["-A"]), kind).toEqual([]);
+    const crds = await list("customresourcedefinitions");
+    expect(crds.map(({ metadata }) => metadata.name).filter((name) => name.endsWith(".bellwether.dev"))).toHaveLength(4);
+    expect(crds.filter(({ metadata }) => metadata.deletionTimestamp !== undefined)).toEqual([]);
+    await waitFor(async () => (await kubectl(["get", "pods", "-n", "bellwether", "-o", "name"])).trim() === "", {
+      timeoutMs: 120_000,
+      what: "no pod of the platform",
+    });
+  });
 
   test("after a cluster that worked: processes, mounts, links, rules, cgroups and settings are as before up", async () => {
     await node("k3s/src/down.ts");

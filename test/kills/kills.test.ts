@@ -2,8 +2,9 @@ import { afterAll, describe, expect, test } from "vitest";
 import { seededRandom } from "@bellwether/service-kit";
 import { skipReason } from "../cluster/prerequisites.ts";
 import { violations } from "../cluster/invariants.ts";
-import { condition, get, kubectl, list, query, waitFor } from "../cluster/kubectl.ts";
-import { processesOfPod } from "../cluster/processes.ts";
+import { kubectl, list, waitFor } from "../cluster/kubectl.ts";
+import { killPod } from "../cluster/processes.ts";
+import { decisions, recovered } from "../cluster/recovery.ts";
 
 const policy = "quickstart";
 const strategy = "quickstart-momentum";
@@ -21,39 +22,8 @@ async function kill(victim: Victim, withPod: boolean): Promise<void> {
     (candidate) => candidate.metadata.deletionTimestamp === undefined,
   );
   if (!pod) throw new Error(`no pod of ${victim}`);
-  for (const { pid } of processesOfPod(pod.metadata.uid)) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error; // It was quicker.
-    }
-  }
+  killPod(pod.metadata.uid);
   if (withPod) await kubectl(["delete", "pod", pod.metadata.name, "--force", "--grace-period=0"], { timeoutMs: 60_000 });
-}
-
-/** Risk's own count: rows of decisions that led to nothing are pruned. */
-async function decisions(): Promise<number> {
-  return Number(
-    (await query(`SELECT decisions AS n FROM risk.strategies WHERE name = '${strategy}' ORDER BY decisions DESC LIMIT 1`))[0]?.[
-      "n"
-    ] ?? 0,
-  );
-}
-
-/** Everything is back: allowed to trade, and deciding again. */
-async function recovered(what: string): Promise<void> {
-  const timeoutMs = 180_000;
-  let before: number | undefined;
-  await waitFor(
-    async () => {
-      const found = await get("strategy", strategy);
-      if (found?.status?.phase !== "Running" || condition(found, "TradingAllowed")?.status !== "True") return false;
-      const now = await decisions();
-      before ??= now;
-      return now > before;
-    },
-    { timeoutMs, what: `deciding again after ${what}` },
-  );
 }
 
 describe.skipIf(skipReason)(`${kills} seeded kills (seed ${seed})${skipReason ? ` (skipped: ${skipReason})` : ""}`, () => {
@@ -61,7 +31,7 @@ describe.skipIf(skipReason)(`${kills} seeded kills (seed ${seed})${skipReason ? 
   afterAll(() => console.log(`replay: BELLWETHER_KILLS=${kills} BELLWETHER_KILLS_SEED=${seed} npm run test:kills`));
 
   test("leave one order per intent, no bar decided twice, and everything comes back", async () => {
-    await recovered("the start");
+    await recovered(strategy, "the start");
     const seconds: Record<string, number[]> = {};
     for (let index = 0; index < kills; index++) {
       // Each component in turn, so that none is spared; the moment and the manner are drawn.
@@ -70,7 +40,7 @@ describe.skipIf(skipReason)(`${kills} seeded kills (seed ${seed})${skipReason ? 
       await new Promise((resolve) => setTimeout(resolve, random.next() * 2_500));
       const startedAt = performance.now();
       await kill(victim, withPod);
-      await recovered(`kill ${index + 1} (${victim}${withPod ? " with its pod" : ""})`);
+      await recovered(strategy, `kill ${index + 1} (${victim}${withPod ? " with its pod" : ""})`);
       (seconds[victim] ??= []).push((performance.now() - startedAt) / 1000);
     }
     for (const [victim, all] of Object.entries(seconds))
@@ -81,6 +51,6 @@ describe.skipIf(skipReason)(`${kills} seeded kills (seed ${seed})${skipReason ? 
       what: "no violation",
     });
     for (const [what, rows] of Object.entries(await violations(policy))) expect(rows, what).toEqual([]);
-    expect(await decisions()).toBeGreaterThan(kills);
+    expect(await decisions(strategy)).toBeGreaterThan(kills);
   });
 });
