@@ -10,7 +10,11 @@ export default defineConfig({
     projects: [
       suite(
         "unit",
-        ["{crds,operator,k3s,plugin}/src/**/*.test.ts", "runtimes/**/*.test.ts", "test/{suites,venues,oracle,bench}/**/*.test.ts"],
+        [
+          "{crds,operator,k3s,plugin}/src/**/*.test.ts",
+          "runtimes/**/*.test.ts",
+          "test/{suites,venues,oracle,bench}/**/*.test.ts",
+        ],
         // Sandboxed programs start processes: a busy machine takes its time.
         { testTimeout: 60_000 },
       ),
