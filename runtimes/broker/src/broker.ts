@@ -14,7 +14,7 @@ import {
 import type { BrokerAccount, BrokerOrder, WireBar } from "@bellwether/trading";
 import type { BrokerService } from "./api.ts";
 import { type BrokerConfig, accountUid } from "./config.ts";
-import { SendLog } from "./durable/send-log.ts";
+import { SendLog, type SendRecords } from "./durable/send-log.ts";
 import type { BrokerErrorCode } from "./errors.ts";
 import type { FailPoints } from "./fail-points.ts";
 import type { BarsQuery, MarketFeed } from "./feeds/feed.ts";
@@ -41,6 +41,8 @@ export interface BrokerOptions {
   onFenced(): void;
   /** Tests put a faulty line between broker and venue here. */
   readonly line?: (venue: Venue) => Venue;
+  /** Another place for the send log than a folder of the data volume. */
+  readonly openSendLog?: () => Promise<SendRecords>;
 }
 
 const sweepEveryMs = 1_000;
@@ -55,7 +57,7 @@ const retryStartMs = 1_000;
 export class Broker implements BrokerService {
   readonly #options: BrokerOptions;
   readonly #journal: Journal;
-  readonly #sendLog: SendLog;
+  readonly #sendLog: SendRecords;
   readonly #venue: Venue;
   readonly #desk: OrderDesk;
   readonly #recovery: Dependency;
@@ -63,14 +65,13 @@ export class Broker implements BrokerService {
   readonly #market: Dependency;
   readonly #agreement: Dependency;
   #recovered = false;
-  #connected = false;
   /** Settles when all that the venue has hinted at is recorded; never rejects. */
   #refreshing: Promise<unknown> = Promise.resolve();
   #sweeps = 0;
   #stopSweeping: () => void = () => undefined;
   #stopping = false;
 
-  private constructor(options: BrokerOptions, parts: { journal: Journal; sendLog: SendLog; venue: Venue }) {
+  private constructor(options: BrokerOptions, parts: { journal: Journal; sendLog: SendRecords; venue: Venue }) {
     this.#options = options;
     this.#journal = parts.journal;
     this.#sendLog = parts.sendLog;
@@ -113,7 +114,7 @@ export class Broker implements BrokerService {
       failPoints,
       onFenced: () => options.onFenced(),
     });
-    const sendLog = await SendLog.open(join(config.dataDirectory, "send-log"), { failPoints });
+    const sendLog = await (options.openSendLog?.() ?? SendLog.open(join(config.dataDirectory, "send-log"), { failPoints }));
     const { dataDirectory } = config;
     const account = config.account.name;
     const venue = await options.openVenue({ accountUid: uid, account, dataDirectory, feed, journal, clock, failPoints, log });
@@ -227,7 +228,7 @@ export class Broker implements BrokerService {
 
   /** Asks the venue about every order that something may still happen to. */
   async sweep(): Promise<void> {
-    if (!this.#connected) await this.#connectVenue();
+    await this.#connectVenue();
     await this.#desk.sweep();
     this.#sweeps += 1;
     if (this.#sweeps % sweepsPerAudit === 0) await this.#desk.audit();
@@ -331,10 +332,9 @@ export class Broker implements BrokerService {
   async #connectVenue(): Promise<void> {
     try {
       await this.#venue.connect();
-      this.#connected = true;
     } catch (error) {
       if (!hasCode(error, "VENUE_UNREACHABLE")) throw error;
-      this.#options.log.warn({ err: error }, "the venue cannot be connected to yet");
+      this.#options.log.warn({ err: error }, "the venue does not answer");
     }
   }
 

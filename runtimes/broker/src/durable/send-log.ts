@@ -23,6 +23,9 @@ const sendRecord = z.discriminatedUnion("kind", [
 ]);
 export type SendRecord = z.output<typeof sendRecord>;
 
+/** A send log as the broker uses it. The simulation keeps one in memory that dies and lives with its volume. */
+export type SendRecords = Pick<SendLog, "append" | "history" | "prune" | "healthy" | "close">;
+
 export interface SendLogLimits {
   /** A fuller segment is followed by a new one. */
   readonly segmentBytes: number;
