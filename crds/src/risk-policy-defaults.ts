@@ -1,4 +1,5 @@
 import { type EffectiveDataset, effectiveDataset } from "./dataset-defaults.ts";
+import { durationMs } from "./schema/scalars.ts";
 import type { BreakerType, RiskAccount, RiskPolicySpec } from "./risk-policy.ts";
 
 /** Limits with every default filled in. Ratios and amounts are decimal strings; amounts in the base currency. */
@@ -36,9 +37,10 @@ export interface EffectivePaperAccount {
 
 export interface EffectiveBreaker {
   readonly type: BreakerType;
-  readonly threshold: string | undefined;
-  readonly window: string;
-  readonly cooldown: string;
+  /** A ratio, a multiple or a count; VenueStale has none. */
+  readonly threshold: number | undefined;
+  readonly windowMs: number;
+  readonly cooldownMs: number;
   readonly action: "Halt" | "Reduce" | "Flatten";
 }
 
@@ -52,16 +54,35 @@ export interface EffectiveRiskPolicySpec {
   readonly circuitBreakers: readonly EffectiveBreaker[];
 }
 
-const DEFAULT_BREAKERS: Readonly<Record<BreakerType, Omit<EffectiveBreaker, "type" | "action">>> = {
-  RapidLoss: { threshold: "0.03", window: "15m", cooldown: "1h" },
-  Drawdown: { threshold: "0.20", window: "24h", cooldown: "0s" },
-  ConsecutiveLosses: { threshold: "5", window: "24h", cooldown: "1h" },
-  VolatilitySpike: { threshold: "3", window: "1h", cooldown: "15m" },
-  GasSpike: { threshold: "3", window: "1h", cooldown: "15m" },
-  VenueStale: { threshold: undefined, window: "2m", cooldown: "1m" },
-  RejectRate: { threshold: "0.50", window: "5m", cooldown: "15m" },
-  PriceDeviation: { threshold: "0.02", window: "1m", cooldown: "5m" },
+const minuteMs = 60_000;
+const hourMs = 3_600_000;
+
+/** A breaker that halts with an open position protects nothing, so those that see money being lost sell; those that see something strange stop. */
+const BREAKER_DEFAULTS: Readonly<Record<BreakerType, Omit<EffectiveBreaker, "type">>> = {
+  RapidLoss: { threshold: 0.03, windowMs: 15 * minuteMs, cooldownMs: hourMs, action: "Flatten" },
+  Drawdown: { threshold: 0.2, windowMs: 24 * hourMs, cooldownMs: 0, action: "Flatten" },
+  ConsecutiveLosses: { threshold: 5, windowMs: 24 * hourMs, cooldownMs: hourMs, action: "Reduce" },
+  VolatilitySpike: { threshold: 3, windowMs: hourMs, cooldownMs: 15 * minuteMs, action: "Reduce" },
+  GasSpike: { threshold: 3, windowMs: hourMs, cooldownMs: 15 * minuteMs, action: "Halt" },
+  VenueStale: { threshold: undefined, windowMs: 2 * minuteMs, cooldownMs: minuteMs, action: "Halt" },
+  RejectRate: { threshold: 0.5, windowMs: 5 * minuteMs, cooldownMs: 15 * minuteMs, action: "Halt" },
+  PriceDeviation: { threshold: 0.02, windowMs: minuteMs, cooldownMs: 5 * minuteMs, action: "Halt" },
 };
+
+/** What protects a policy that says nothing of breakers; `circuitBreakers: []` takes them off. */
+export const DEFAULT_BREAKERS: readonly BreakerType[] = ["RapidLoss", "Drawdown"];
+
+function effectiveBreaker(given: NonNullable<RiskPolicySpec["circuitBreakers"]>[number]): EffectiveBreaker {
+  const { type, threshold, window, cooldown, action } = given;
+  const defaults = BREAKER_DEFAULTS[type];
+  return {
+    type,
+    threshold: threshold === undefined ? defaults.threshold : Number(threshold),
+    windowMs: window === undefined ? defaults.windowMs : durationMs(window),
+    cooldownMs: cooldown === undefined ? defaults.cooldownMs : durationMs(cooldown),
+    action: action ?? defaults.action,
+  };
+}
 
 function effectiveMarket(market: NonNullable<RiskAccount["paper"]>["market"]): EffectivePaperAccount["market"] {
   if (market.replay) return { kind: "replay", dataset: effectiveDataset(market.replay.dataset), speed: market.replay.speed ?? 1 };
@@ -88,15 +109,6 @@ export function effectiveRiskPolicySpec(spec: RiskPolicySpec): EffectiveRiskPoli
     limits: { ...DEFAULT_LIMITS, ...given },
     sizing: spec.sizing,
     gas: spec.gas,
-    circuitBreakers: (spec.circuitBreakers ?? []).map(({ type, threshold, window, cooldown, action }) => {
-      const defaults = DEFAULT_BREAKERS[type];
-      return {
-        type,
-        threshold: threshold === undefined ? defaults.threshold : String(threshold),
-        window: window ?? defaults.window,
-        cooldown: cooldown ?? defaults.cooldown,
-        action: action ?? "Halt",
-      };
-    }),
+    circuitBreakers: (spec.circuitBreakers ?? DEFAULT_BREAKERS.map((type) => ({ type }))).map(effectiveBreaker),
   };
 }

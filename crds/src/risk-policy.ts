@@ -168,7 +168,12 @@ const breaker = withRules(
       ),
     window: duration("1s", "168h").optional().describe("How far back it looks."),
     cooldown: duration("0s", "720h").optional().describe("How long it stays tripped. Drawdown is re-armed by a person only."),
-    action: z.enum(["Halt", "Reduce", "Flatten"]).optional().describe("What it does. Default Halt."),
+    action: z
+      .enum(["Halt", "Reduce", "Flatten"])
+      .optional()
+      .describe(
+        "What it does. Default Flatten for RapidLoss and Drawdown, Reduce for ConsecutiveLosses and VolatilitySpike, Halt for the others.",
+      ),
   }),
   [
     {
@@ -223,7 +228,11 @@ export const riskPolicySpec = z.strictObject({
   limits: limits.optional().describe("What no order may breach. Omitted ones have safe defaults, shown in status."),
   sizing: sizing.optional().describe("How large entries become. Exits are never shrunk."),
   gas: gas.optional().describe("Limits of transaction fees on chains."),
-  circuitBreakers: listMap(breaker, ["type"], 8).optional().describe("What stops trading by itself."),
+  circuitBreakers: listMap(breaker, ["type"], 8)
+    .optional()
+    .describe(
+      "What stops trading by itself, see docs/risk.md. Without this field RapidLoss and Drawdown with their defaults; an empty list takes them off.",
+    ),
 });
 export type RiskPolicySpec = z.infer<typeof riskPolicySpec>;
 

@@ -18,7 +18,10 @@ interface Case {
   readonly what: string;
   readonly cash: string;
   readonly costs: { readonly feeBps: string; readonly slippageBps: string };
-  readonly limits: { readonly maxPositionRatio: string; readonly maxOrderNotional: string };
+  readonly limits: Record<
+    "maxPositionRatio" | "maxTokenConcentrationRatio" | "maxOrderNotional" | "maxDailyLossRatio" | "maxDrawdownRatio",
+    string
+  >;
   readonly parameters: { readonly fast: number; readonly slow: number; readonly bandBps: number; readonly equityRatio: string };
 }
 
@@ -27,22 +30,53 @@ const cases: readonly Case[] = [
     what: "the defaults",
     cash: "10000",
     costs: { feeBps: "10", slippageBps: "5" },
-    limits: { maxPositionRatio: "0.20", maxOrderNotional: "10000" },
+    limits: {
+      maxPositionRatio: "0.20",
+      maxTokenConcentrationRatio: "0.50",
+      maxOrderNotional: "10000",
+      maxDailyLossRatio: "0.05",
+      maxDrawdownRatio: "0.20",
+    },
     parameters: { fast: 20, slow: 60, bandBps: 20, equityRatio: "0.2" },
   },
   {
     what: "the whole cash, so that buys are shrunk and clipped, at every crossing",
     cash: "12345.67",
     costs: { feeBps: "7.5", slippageBps: "2.5" },
-    limits: { maxPositionRatio: "1", maxOrderNotional: "1000000" },
+    limits: {
+      maxPositionRatio: "1",
+      maxTokenConcentrationRatio: "1",
+      maxOrderNotional: "1000000",
+      maxDailyLossRatio: "1",
+      maxDrawdownRatio: "1",
+    },
     parameters: { fast: 20, slow: 60, bandBps: 0, equityRatio: "1" },
   },
   {
     what: "more than the volume of a bar takes, over several bars",
     cash: "400000",
     costs: { feeBps: "1", slippageBps: "0" },
-    limits: { maxPositionRatio: "0.30", maxOrderNotional: "100100" },
+    limits: {
+      maxPositionRatio: "0.30",
+      maxTokenConcentrationRatio: "0.28",
+      maxOrderNotional: "100100",
+      maxDailyLossRatio: "1",
+      maxDrawdownRatio: "1",
+    },
     parameters: { fast: 10, slow: 30, bandBps: 0, equityRatio: "0.25" },
+  },
+  {
+    what: "losing days, until the limits of loss keep new entries away",
+    cash: "10000",
+    costs: { feeBps: "10", slippageBps: "5" },
+    limits: {
+      maxPositionRatio: "1",
+      maxTokenConcentrationRatio: "1",
+      maxOrderNotional: "1000000",
+      maxDailyLossRatio: "0.05",
+      maxDrawdownRatio: "0.60",
+    },
+    parameters: { fast: 20, slow: 60, bandBps: 0, equityRatio: "0.9" },
   },
 ];
 
@@ -54,7 +88,7 @@ function manifest({ cash, costs, limits, parameters }: Case): string {
     apiVersion: "bellwether.dev/v1alpha1",
     kind: "RiskPolicy",
     metadata: { name: "oracle" },
-    spec: { baseCurrency: "USDT", accounts: [{ name: "paper", paper }], limits },
+    spec: { baseCurrency: "USDT", accounts: [{ name: "paper", paper }], limits, circuitBreakers: [] },
   };
   const strategy = {
     apiVersion: "bellwether.dev/v1alpha1",
@@ -95,6 +129,9 @@ async function oracleSays({ cash, costs, limits, parameters }: Case): Promise<Re
     "slippage-bps": costs.slippageBps,
     "max-position-ratio": limits.maxPositionRatio,
     "max-order-notional": limits.maxOrderNotional,
+    "max-token-concentration-ratio": limits.maxTokenConcentrationRatio,
+    "max-daily-loss-ratio": limits.maxDailyLossRatio,
+    "max-drawdown-ratio": limits.maxDrawdownRatio,
     fast: parameters.fast,
     slow: parameters.slow,
     "band-bps": parameters.bandBps,

@@ -3,7 +3,8 @@
 Shares no line with the engine, nor its language, nor its numbers: every amount is a decimal.Decimal, computed exactly and rounded
 only where the text says so. The two averages are floats, summed oldest first, because a program's indicators are.
 
-Knows what momentum without a stop loss uses: market orders, one market, the three limits. Prints finalEquity, fees and fills as JSON.
+Knows what momentum without a stop loss uses: market orders, one market, the limits (of one bar's order there is never more than one, so
+none of maxOrdersPerMinute). Prints finalEquity, fees and fills as JSON.
 """
 
 import argparse
@@ -43,7 +44,7 @@ def read_bars(path):
             opened = datetime.fromisoformat(row["timestamp"]).replace(tzinfo=timezone.utc)
             prices = {name: Decimal(row[name]) for name in ("open", "close", "volume")}
             time = opened.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            bars.append({"time": time, **prices})
+            bars.append({"time": time, "day": opened.date(), **prices})
     return bars
 
 
@@ -57,6 +58,11 @@ class Account:
         self.fees = Decimal(0)
         self.orders = []
         self.fills = []
+        # What losses are counted from: the highest equity at a close, and that at the last close of the UTC day before.
+        self.peak = self.cash
+        self.last = self.cash
+        self.day = None
+        self.day_start = self.cash
 
     # Costs
 
@@ -123,6 +129,12 @@ class Account:
                 total += up(order["reservation"] * rest / order["quantity"], MONEY_STEP)
         return total
 
+    def mark(self, bar):
+        if bar["day"] != self.day:
+            self.day, self.day_start = bar["day"], self.last
+        self.last = self.cash + self.units * bar["close"]
+        self.peak = max(self.peak, self.last)
+
     def buy(self, close, options):
         equity = self.cash + self.units * close
         reserved = self.reserved()
@@ -138,6 +150,9 @@ class Account:
             and len(self.orders) < options.max_open_orders
             and notional <= Decimal(options.max_order_notional)
             and exposure <= Decimal(options.max_position_ratio) * equity
+            and exposure <= Decimal(options.max_token_concentration_ratio) * equity
+            and self.day_start - equity < Decimal(options.max_daily_loss_ratio) * self.day_start
+            and self.peak - equity < Decimal(options.max_drawdown_ratio) * self.peak
         )
         if allowed:
             order = {"side": "buy", "quantity": quantity, "filled": Decimal(0), "spent": Decimal(0)}
@@ -162,6 +177,7 @@ def momentum(bars, account, options):
     trend = None
     for index, bar in enumerate(bars):
         account.meet(bar)
+        account.mark(bar)
         if index + 1 < options.slow:
             continue
         slow = average(closes, index, options.slow)
@@ -184,7 +200,13 @@ def main():
     parser.add_argument("bars")
     for name, default in (("cash", "10000"), ("fee-bps", "10"), ("slippage-bps", "5"), ("volume-share", "0.10"), ("equity-ratio", "0.2")):
         parser.add_argument(f"--{name}", default=default)
-    for name, default in (("max-position-ratio", "0.20"), ("max-order-notional", "10000")):
+    for name, default in (
+        ("max-position-ratio", "0.20"),
+        ("max-token-concentration-ratio", "0.50"),
+        ("max-order-notional", "10000"),
+        ("max-daily-loss-ratio", "0.05"),
+        ("max-drawdown-ratio", "0.20"),
+    ):
         parser.add_argument(f"--{name}", default=default)
     for name, default in (("fast", 20), ("slow", 60), ("band-bps", 20), ("max-open-orders", 20)):
         parser.add_argument(f"--{name}", type=int, default=default)

@@ -74,7 +74,7 @@ function backtestOf({ spec, policy }: AgentConfigSource): Extract<AgentConfigInp
   const { source, volumeUnit, gaps } = effectiveDataset(backtest.dataset);
   const found = policy.spec.accounts.find(({ name }) => name === spec.riskPolicyRef.account)?.paper;
   const paper = found && effectivePaperAccount(found);
-  const { limits, baseCurrency } = effectiveRiskPolicySpec(policy.spec);
+  const { limits, sizing, circuitBreakers, baseCurrency } = effectiveRiskPolicySpec(policy.spec);
   return {
     dataset:
       source.kind === "synthetic" ? { synthetic: { seed: source.seed, bars: source.bars } } : { file: datasetFile(source) },
@@ -87,11 +87,9 @@ function backtestOf({ spec, policy }: AgentConfigSource): Extract<AgentConfigInp
     baseCurrency,
     // The fee model of the account it would trade on; the halt of a policy says nothing about the past and stays out.
     ...(paper && { feeBps: paper.feeBps, slippageBps: paper.slippageBps, volumeShareRatio: paper.volumeShareRatio }),
-    limits: {
-      maxPositionRatio: limits.maxPositionRatio,
-      maxOrderNotional: limits.maxOrderNotional,
-      maxOpenOrders: limits.maxOpenOrders,
-    },
+    limits,
+    sizing,
+    circuitBreakers: circuitBreakers.map((breaker) => ({ ...breaker })),
     ...(spec.shareRatio !== undefined && { shareRatio: spec.shareRatio }),
   };
 }

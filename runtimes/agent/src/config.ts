@@ -1,4 +1,5 @@
 import { Cron } from "croner";
+import { breakerType } from "@bellwether/trading/wire";
 import { z } from "zod";
 
 /**
@@ -76,8 +77,28 @@ const dataset = z.union([
 
 const riskLimits = z.strictObject({
   maxPositionRatio: decimal.optional(),
+  maxTokenConcentrationRatio: decimal.optional(),
   maxOrderNotional: decimal.optional(),
   maxOpenOrders: z.int().min(1).max(1000).optional(),
+  maxOrdersPerMinute: z.int().min(1).max(6000).optional(),
+  maxDailyLossRatio: decimal.optional(),
+  maxDrawdownRatio: decimal.optional(),
+});
+
+const sizing = z.strictObject({
+  method: z.enum(["VolatilityTarget", "FixedFraction"]).optional(),
+  targetVolatilityRatio: decimal.optional(),
+  fractionRatio: decimal.optional(),
+  lookbackBars: z.int().min(2).max(5000).optional(),
+});
+
+/** With its defaults filled in; times are market time. */
+const breaker = z.strictObject({
+  type: breakerType,
+  threshold: z.number().positive().optional(),
+  windowMs: z.int().positive(),
+  cooldownMs: z.int().nonnegative(),
+  action: z.enum(["Halt", "Reduce", "Flatten"]),
 });
 
 const backtest = z.strictObject({
@@ -100,6 +121,8 @@ const backtest = z.strictObject({
   trading: z.enum(["Active", "Reducing", "Halted"]).default("Active"),
   /** Of the RiskPolicy; omitted ones take the engine's safe defaults, the same as risk's. */
   limits: riskLimits.default({}),
+  sizing: sizing.optional(),
+  circuitBreakers: z.array(breaker).max(8).default([]),
   /** Part of the starting equity the strategy may use (`capital.shareRatio`). */
   shareRatio: decimal.default("1"),
 });

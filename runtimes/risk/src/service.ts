@@ -6,6 +6,7 @@ import {
   type DecisionReply,
   type DecisionRequest,
   type Decimal,
+  type PolicyView,
   type PortfolioView,
   type RegistrationReply,
   type StrategyRegistration,
@@ -40,7 +41,8 @@ import { Settlement } from "./orders/settle.ts";
 import type { Signer } from "./orders/signer.ts";
 import type { EffectivePolicy } from "./policy/effective-policy.ts";
 import { type JournalHalt, tradingState } from "./policy/trading-state.ts";
-import type { BookFill, BookOrder } from "./portfolio/book.ts";
+import type { AccountBook, BookFill, BookOrder } from "./portfolio/book.ts";
+import { policyViewOf } from "./portfolio/policy-view.ts";
 import {
   type StrategyWorld,
   agentSnapshot,
@@ -92,6 +94,7 @@ export class RiskService {
   #policy: EffectivePolicy | undefined;
   #journalHalt: JournalHalt | undefined;
   #peakEquity: Decimal = ZERO;
+  #dayStartEquity: Decimal = ZERO;
   #storedPeak: Decimal = ZERO;
   #prunedMs = 0;
 
@@ -429,7 +432,13 @@ export class RiskService {
   #decideContext(account: Account): DecideContext {
     const { signer, clock, log, failPoints } = this.#options;
     const [registry, policy, trading] = [this.#registry, this.#policyInForce(), this.trading()];
-    return { account, registry, policy, trading, signer, epoch: this.epoch, clock, log, failPoints };
+    const policyView = (book: AccountBook): PolicyView =>
+      policyViewOf(
+        this.accounts.map((each) => (each === account ? book : each.book)),
+        policy.baseCurrency,
+        { dayStartEquity: this.#dayStartEquity, peakEquity: this.#peakEquity },
+      );
+    return { account, registry, policy, trading, policyView, signer, epoch: this.epoch, clock, log, failPoints };
   }
 
   #policyInForce(): EffectivePolicy {

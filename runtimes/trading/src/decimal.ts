@@ -228,6 +228,12 @@ export function exceedsRatio(part: Decimal, whole: Decimal, ratio: Decimal): boo
   return part * SCALE_BIGINT > ratio * whole;
 }
 
+/** part / whole ≥ ratio, by cross multiplication: nothing is rounded. A whole of zero or less is reached by every positive part. */
+export function reachesRatio(part: Decimal, whole: Decimal, ratio: Decimal): boolean {
+  if (whole <= 0n) return part > 0n;
+  return part * SCALE_BIGINT >= ratio * whole;
+}
+
 /** part / whole for showing, half-even at `decimals` (default 6); zero when the whole is zero or less. */
 export function ratioOf(part: Decimal, whole: Decimal, decimals = 6): Decimal {
   if (whole <= 0n) return ZERO;

@@ -52,6 +52,7 @@ async function prepareJob(config: BacktestConfig, readFile: ReadFile): Promise<B
   if (!market) throw new TradingError("BACKTEST_INVALID", `${only.symbol} is not a market of the form BASE/QUOTE`);
   const stepMs = timeframeMs(only.timeframe);
   const { volumeUnit, seed, feeBps, slippageBps, volumeShareRatio, limits, trading, fromMs } = config.backtest;
+  const { sizing, circuitBreakers } = config.backtest;
   return {
     options: {
       market,
@@ -61,6 +62,8 @@ async function prepareJob(config: BacktestConfig, readFile: ReadFile): Promise<B
       feeBps,
       slippageBps,
       limits,
+      sizing,
+      circuitBreakers: circuitBreakers.map((breaker) => ({ ...breaker, threshold: breaker.threshold })),
       seed,
       bars: shownBars(await loadBars(config, readFile), config, stepMs),
       trading: { state: trading, by: "policy", message: `the policy's trading is ${trading}` },

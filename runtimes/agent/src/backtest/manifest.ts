@@ -173,7 +173,7 @@ function backtestInput(
   spec: EffectiveStrategySpec,
   faults: string[],
 ): BacktestInput {
-  const { baseCurrency, limits, accounts } = effectiveRiskPolicySpec(policy);
+  const { baseCurrency, limits, sizing: policySizing, circuitBreakers, accounts } = effectiveRiskPolicySpec(policy);
   const { name, account } = spec.riskPolicyRef;
   const found = accounts.find((candidate) => candidate.name === account);
   if (!found)
@@ -193,11 +193,9 @@ function backtestInput(
     startingBalances: (balances ?? []).map(({ asset, amount }) => ({ asset, amount })),
     baseCurrency,
     ...(paper && { feeBps: paper.feeBps, slippageBps: paper.slippageBps, volumeShareRatio: paper.volumeShareRatio }),
-    limits: {
-      maxPositionRatio: limits.maxPositionRatio,
-      maxOrderNotional: limits.maxOrderNotional,
-      maxOpenOrders: limits.maxOpenOrders,
-    },
+    limits,
+    sizing: policySizing,
+    circuitBreakers: circuitBreakers.map((breaker) => ({ ...breaker })),
     ...(spec.shareRatio !== undefined && { shareRatio: spec.shareRatio }),
   };
 }

@@ -5,6 +5,7 @@ import {
   type DecisionReply,
   type DecisionRequest,
   type Denial,
+  type PolicyView,
   type TradingCondition,
   ZERO,
   add,
@@ -32,6 +33,8 @@ export interface DecideContext {
   readonly registry: StrategyRegistry;
   readonly policy: EffectivePolicy;
   readonly trading: TradingCondition;
+  /** All accounts of the policy, this one by the book that is handed in. */
+  readonly policyView: (book: AccountBook) => PolicyView;
   readonly signer: Signer;
   readonly epoch: number;
   readonly clock: Clock;
@@ -135,9 +138,11 @@ async function strategyToDecide(transaction: Transaction, { strategyUid, run, ma
   return strategy;
 }
 
+const minuteMs = 60_000;
+
 /** The world of a decision as it is now. */
 export function worldOf(
-  { account, policy, trading }: DecideContext,
+  { account, policy, policyView, trading }: DecideContext,
   { strategy, book, replaced }: { strategy: Strategy; book: AccountBook; replaced: ReadonlyMap<string, BookOrder> },
 ): DecisionWorld {
   const costs = policy.accounts.get(account.name)?.costs ?? withoutCosts;
@@ -151,6 +156,8 @@ export function worldOf(
     currency: policy.baseCurrency,
     costs,
     rules: rulesFor(policy.limits),
+    policy: policyView(book),
+    ordersLastMinute: book.ordersSince(account.marketTimeMs - minuteMs),
     trading,
     terms: (market) => account.terms(market),
     blocked: blockedBy(account, policy),

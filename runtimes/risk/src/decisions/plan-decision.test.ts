@@ -1,13 +1,16 @@
 import {
   type DecisionRequest,
   type Denial,
+  type PolicyView,
   type TradingCondition,
   TRADING_ACTIVE,
+  ZERO,
   clientOrderId,
   effectiveLimits,
   formatDecimal,
   marketTerms,
   parseCanonicalOrder,
+  parseDecimal,
   rulesFor,
   rulesFromSymbol,
   tradingCosts,
@@ -25,8 +28,13 @@ interface Given {
   readonly blocked?: Denial;
   readonly limits?: Parameters<typeof effectiveLimits>[0];
   readonly replaced?: readonly BookOrder[];
+  readonly policy?: PolicyView;
+  readonly ordersLastMinute?: number;
   readonly marketTime?: number;
 }
+
+const tenThousand = parseDecimal("10000");
+const untouched = { equity: tenThousand, dayStartEquity: tenThousand, peakEquity: tenThousand };
 
 function world(given: Given = {}): DecisionWorld {
   return {
@@ -35,6 +43,8 @@ function world(given: Given = {}): DecisionWorld {
     currency: "USDT",
     costs: tradingCosts({ feeBps: "0", slippageBps: "0" }),
     rules: rulesFor(effectiveLimits(given.limits ?? { maxPositionRatio: "0.9" })),
+    policy: given.policy ?? { ...untouched, exposure: () => ({ positionNotional: ZERO, workingBuysNotional: ZERO }) },
+    ordersLastMinute: given.ordersLastMinute ?? 0,
     trading: given.trading ?? TRADING_ACTIVE,
     terms: (market) => {
       const rules = rulesFromSymbol(market);

@@ -7,6 +7,7 @@ import {
   type Intent,
   type MarketTerms,
   type OrderSize,
+  type PolicyView,
   type RiskView,
   type Rule,
   type TradingCondition,
@@ -40,6 +41,9 @@ export interface DecisionWorld {
   readonly currency: string;
   readonly costs: TradingCosts;
   readonly rules: Rule;
+  /** All accounts together, and how many orders of this one the last minute saw. */
+  readonly policy: PolicyView;
+  readonly ordersLastMinute: number;
   readonly trading: TradingCondition;
   readonly terms: (market: string) => MarketTerms | undefined;
   /** Why nothing can be sent at all now, whatever it is. */
@@ -233,17 +237,28 @@ function optionalDecimal(text: string | undefined): Decimal | undefined {
 }
 
 /** The whole account, every strategy on it and every pending order counted. */
-function viewOf({ book, trading, currency, terms }: DecisionWorld, claims: Claims): RiskView {
+function viewOf({ book, trading, currency, terms, policy, ordersLastMinute }: DecisionWorld, claims: Claims): RiskView {
+  const claimed = (market: string): Decimal => claims.buys.get(market) ?? ZERO;
   return {
     trading,
     equity: accountEquity(book, currency),
     openOrders: book.openOrders().length + claims.openOrders,
+    ordersLastMinute: ordersLastMinute + claims.openOrders,
+    policy: {
+      equity: policy.equity,
+      dayStartEquity: policy.dayStartEquity,
+      peakEquity: policy.peakEquity,
+      exposure(market) {
+        const { positionNotional, workingBuysNotional } = policy.exposure(market);
+        return { positionNotional, workingBuysNotional: add(workingBuysNotional, claimed(market)) };
+      },
+    },
     exposure(market) {
       const asset = terms(market)?.base ?? baseOf(market);
       const amount = assetBalances(book).get(asset) ?? ZERO;
       return {
         positionNotional: assetNotional(book, { asset, amount, currency }),
-        workingBuysNotional: add(book.workingBuysNotional(asset), claims.buys.get(market) ?? ZERO),
+        workingBuysNotional: add(book.workingBuysNotional(asset), claimed(market)),
       };
     },
   };

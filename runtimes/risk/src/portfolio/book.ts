@@ -20,6 +20,9 @@ import {
 /** What belongs to no strategy: opening balances not given out, and what deleted strategies left. */
 export const unassigned = "unassigned";
 
+/** More than the highest `maxOrdersPerMinute`. */
+const maxDecisionTimes = 6_500;
+
 /** An order as risk follows it: committed once, changed only by what the broker's journal says. */
 export interface BookOrder {
   readonly order: FinalOrder;
@@ -91,6 +94,7 @@ export class AccountBook {
   readonly #subAccounts = new Map<string, SubAccount>();
   readonly #orders = new Map<string, BookOrder>();
   readonly #marks = new Map<string, Mark>();
+  readonly #decisionTimes: number[] = [];
 
   constructor(accountUid: string, name: string) {
     this.accountUid = accountUid;
@@ -124,6 +128,19 @@ export class AccountBook {
 
   addOrder(order: BookOrder): void {
     this.#orders.set(order.order.clientOrderId, order);
+    this.countOrder(order.order.decisionTime);
+  }
+
+  /** Remembers when an order was decided on, for the rate of orders; ended ones count as well. */
+  countOrder(decisionTimeMs: number): void {
+    this.#decisionTimes.push(decisionTimeMs);
+    if (this.#decisionTimes.length > maxDecisionTimes)
+      this.#decisionTimes.splice(0, this.#decisionTimes.length - maxDecisionTimes);
+  }
+
+  /** Orders decided on after an instant of market time. */
+  ordersSince(timeMs: number): number {
+    return this.#decisionTimes.filter((time) => time > timeMs).length;
   }
 
   order(clientOrderId: string): BookOrder | undefined {

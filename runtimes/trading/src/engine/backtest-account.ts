@@ -12,7 +12,7 @@ import {
 import { applyEntry, EMPTY_SUB_ACCOUNT, type SubAccount } from "../portfolio/sub-account.ts";
 import type { JournalEntry } from "../portfolio/entries.ts";
 import { averagePriceOf } from "../portfolio/valuation.ts";
-import type { MarketExposure, RiskView, TradingCondition } from "../rules/rule.ts";
+import type { MarketExposure, PolicyView, RiskView, TradingCondition } from "../rules/rule.ts";
 import { remainingReservation, type SizingAccount } from "../sizing/size-order.ts";
 import { restingLegs, type VenueFill, type VenueOrder } from "../venue/paper-state.ts";
 import type { MarketTerms } from "../venue/market-terms.ts";
@@ -25,6 +25,13 @@ interface OpenOrder {
   readonly reservation: Decimal;
 }
 
+/** Highest equity, and that at the begin of the UTC day: points of the equity curve, so floats. */
+export interface EquityReferences {
+  readonly peakEquity: () => number;
+  readonly dayStartEquity: () => number;
+}
+
+const MINUTE_MS = 60_000;
 const NO_ORDERS: readonly ProgramOrder[] = Object.freeze([]);
 
 /**
@@ -32,7 +39,7 @@ const NO_ORDERS: readonly ProgramOrder[] = Object.freeze([]);
  * Exact at orders and fills; `markEquity` is the float the equity curve is made of.
  */
 export class BacktestAccount implements RiskView, SizingAccount {
-  readonly trading: TradingCondition;
+  trading: TradingCondition;
   readonly #terms: MarketTerms;
   readonly #open = new Map<string, OpenOrder>();
   #account: SubAccount = EMPTY_SUB_ACCOUNT;
@@ -44,11 +51,32 @@ export class BacktestAccount implements RiskView, SizingAccount {
   #workingSells: Decimal = ZERO;
   #closeFloat = 0;
   #position: ProgramPosition | undefined;
+  /** Times of the orders of about the last minute, oldest first. */
+  #orderTimes: number[] = [];
+  #nowMs = 0;
   roundTrips = 0;
+  #netAtLastRoundTrip: Decimal = ZERO;
+  /** Told the profit after fees of each completed round trip. */
+  onRoundTrip: ((profit: number) => void) | undefined;
+  /** The whole policy: in a backtest there is no other account. */
+  readonly policy: PolicyView;
 
-  constructor(terms: MarketTerms, trading: TradingCondition) {
+  constructor(terms: MarketTerms, trading: TradingCondition, references: EquityReferences) {
     this.#terms = terms;
     this.trading = trading;
+    const equity = (): Decimal => this.equity;
+    this.policy = {
+      get equity() {
+        return equity();
+      },
+      get dayStartEquity() {
+        return decimalFromNumber(references.dayStartEquity());
+      },
+      get peakEquity() {
+        return decimalFromNumber(references.peakEquity());
+      },
+      exposure: () => this.exposure(),
+    };
   }
 
   /** The close that everything is valued at from now on. */
@@ -65,13 +93,21 @@ export class BacktestAccount implements RiskView, SizingAccount {
     this.#account = applyEntry(this.#account, entry);
     this.#cash = this.#account.balances[this.#terms.quote] ?? ZERO;
     const units = this.#account.balances[this.#terms.base] ?? ZERO;
-    if (units === 0n && this.#units > 0n) this.roundTrips++;
+    if (units === 0n && this.#units > 0n) this.#closeRoundTrip();
     this.#units = units;
     this.#cashFloat = decimalToNumber(this.#cash);
     this.#unitsFloat = decimalToNumber(units);
     this.#position = undefined;
     if (this.#cash < 0n || units < 0n)
       throw new Error(`a balance fell below zero: ${formatDecimal(this.#cash)}, ${formatDecimal(units)}`);
+  }
+
+  #closeRoundTrip(): void {
+    this.roundTrips++;
+    const { realizedPnl, fees } = this.#account.positions[this.#terms.symbol] ?? { realizedPnl: ZERO, fees: ZERO };
+    const net = subtract(realizedPnl, fees);
+    this.onRoundTrip?.(decimalToNumber(subtract(net, this.#netAtLastRoundTrip)));
+    this.#netAtLastRoundTrip = net;
   }
 
   bookFill({ market, side, quantity, price, fee, feeAsset }: VenueFill): void {
@@ -103,6 +139,11 @@ export class BacktestAccount implements RiskView, SizingAccount {
     } finally {
       if (held !== undefined) this.keep(held.order, held.reservation);
     }
+  }
+
+  /** Orders and legs that rest, oldest first. */
+  get resting(): readonly VenueOrder[] {
+    return [...this.#open.values()].map(({ order }) => order);
   }
 
   get hasOrders(): boolean {
@@ -143,6 +184,20 @@ export class BacktestAccount implements RiskView, SizingAccount {
     let working = 0;
     for (const { order } of this.#open.values()) if (order.state === "Working") working++;
     return working;
+  }
+
+  get ordersLastMinute(): number {
+    return this.#orderTimes.length;
+  }
+
+  /** Orders are counted from here on: the time of the decision that is being judged. */
+  judgeAt(closeMs: number): void {
+    this.#nowMs = closeMs;
+    if (this.#orderTimes.length > 0) this.#orderTimes = this.#orderTimes.filter((time) => time > closeMs - MINUTE_MS);
+  }
+
+  countOrder(): void {
+    this.#orderTimes.push(this.#nowMs);
   }
 
   exposure(): MarketExposure {

@@ -1,6 +1,19 @@
-import { add, decimalFromNumber, formatDecimal, multiply, parseDecimal, ZERO, type Decimal } from "../decimal.ts";
+import {
+  add,
+  decimalFromNumber,
+  floorToStep,
+  formatDecimal,
+  multiply,
+  ONE,
+  parseDecimal,
+  subtract,
+  ZERO,
+  type Decimal,
+} from "../decimal.ts";
 import type { SizedOrder } from "../rules/rule.ts";
 import { describeDenial, type Denial } from "../rules/verdict.ts";
+import { entryCap } from "../sizing/entry-cap.ts";
+import { yearlyVolatility } from "../sizing/volatility.ts";
 import { intentSizeFrom, sizeOrder, type OrderSize, type SizingIntent } from "../sizing/size-order.ts";
 import { sizeReplace, type ReplaceChange } from "../sizing/size-replace.ts";
 import { observePrice, stepVenue } from "../venue/paper-venue.ts";
@@ -45,6 +58,10 @@ export class BacktestBroker {
   #venue: PaperVenueState = emptyVenue();
   /** Venue bars before this one have been met. */
   #venueNext: number;
+  /** Of the bar that is decided on. */
+  #index = 0;
+  /** Told of every order that the venue has taken or refused. */
+  onVenueAnswer: ((rejected: boolean) => void) | undefined;
   #newFills: ProgramFill[] = [];
   #newRejections: ProgramRejection[] = [];
 
@@ -106,6 +123,8 @@ export class BacktestBroker {
   /** Judges one decision's actions in the order the program asked for them. */
   act({ intents, cancels, replaces }: ProgramActions, closeMs: number, index: number): void {
     const { venueEnds, terms, decided } = this.#prepared;
+    this.#account.judgeAt(closeMs);
+    this.#index = index;
     this.#venueNext = venueEnds === undefined ? index + 1 : (venueEnds[index] ?? 0);
     this.#venue = observePrice(this.#venue, { market: terms.symbol, time: closeMs, close: decided.close[index] ?? 0 });
     if (cancels.length === 0 && replaces.length === 0) {
@@ -129,15 +148,18 @@ export class BacktestBroker {
       this.#reject(intent, closeMs, { reason: outcome.reason, message: describeDenial(outcome) });
       return;
     }
+    this.#account.countOrder();
     const request = orderRequestOf({ intent, sizing, outcome }, closeMs);
     for (const event of this.#step({ type: "place", request, at: closeMs })) {
       if (event.type === "order") this.#account.keep(event.order, outcome.reservation);
+      if (event.type === "order") this.onVenueAnswer?.(false);
       if (event.type === "refused") this.#refused(intent, closeMs, event);
     }
   }
 
   #judge(intent: SizingIntent): OrderSize | Denial {
-    const outcome = sizeOrder(intent, this.#account, this.#prepared);
+    const { terms, costs } = this.#prepared;
+    const outcome = sizeOrder(intent, this.#account, { terms, costs, cap: this.#entryCap(intent) });
     if (!outcome.allowed) return outcome;
     const { market, side } = intent;
     const order: SizedOrder = {
@@ -149,6 +171,67 @@ export class BacktestBroker {
     };
     const verdict = this.#prepared.rules(order, this.#account);
     return verdict.allowed ? outcome : verdict;
+  }
+
+  /** What `sizing` lets an entry be worth; undefined without it, and for exits. */
+  #entryCap({ side, market }: SizingIntent): Decimal | undefined {
+    const { sizing, decided, stepMs, costs, limits } = this.#prepared;
+    if (sizing === undefined || side === "sell") return undefined;
+    const closes = decided.close.subarray(Math.max(0, this.#index - sizing.lookbackBars), this.#index + 1);
+    const { positionNotional, workingBuysNotional } = this.#account.exposure();
+    const { policy } = this.#account;
+    const there = policy.exposure(market);
+    return entryCap(sizing, {
+      equity: this.#account.equity,
+      exposure: add(positionNotional, workingBuysNotional),
+      policyExposure: add(there.positionNotional, there.workingBuysNotional),
+      policyEquity: policy.equity,
+      maxConcentration: limits.maxTokenConcentrationRatio,
+      volatility: yearlyVolatility(closes, stepMs),
+      costs,
+    }).cap;
+  }
+
+  /** A stop: entries that still wait are taken back; with `everything` the legs, too. */
+  cancelResting(closeMs: number, everything: boolean): void {
+    for (const { request, state } of this.#account.resting) {
+      const { clientOrderId } = request;
+      if (state === "Working" && (everything || request.side === "buy"))
+        this.#command({ type: "cancel", clientOrderId, at: closeMs });
+      if (everything && this.#account.find(clientOrderId) !== undefined)
+        this.#command({ type: "cancel", clientOrderId, at: closeMs });
+    }
+  }
+
+  /** Sells everything at the next open, or nothing where that is below the limit that `slippage` makes of the last close. */
+  flatten(closeMs: number, index: number, slippage: Decimal): void {
+    const { terms, venueEnds, decided } = this.#prepared;
+    this.#venueNext = venueEnds === undefined ? index + 1 : (venueEnds[index] ?? 0);
+    const { symbol: market, quantityStep, priceStep, minQuantity } = terms;
+    const quantity = floorToStep(subtract(this.#account.held, this.#account.workingSells), quantityStep);
+    if (quantity <= 0n || (minQuantity !== undefined && quantity < minQuantity)) return;
+    const close = decimalFromNumber(decided.close[index] ?? 0);
+    const limit = floorToStep(multiply(close, subtract(ONE, slippage), "down"), priceStep);
+    this.#log.write(`flatten ${closeMs} ${formatDecimal(quantity)} limit=${formatDecimal(limit)}`);
+    const request: OrderRequest = {
+      clientOrderId: `${closeMs}/flatten`,
+      owner: OWNER,
+      market,
+      side: "sell",
+      type: "limit",
+      quantity,
+      limit,
+      timeInForce: "IOC",
+      stopLoss: undefined,
+      takeProfit: undefined,
+      maxCost: undefined,
+      reduceOnly: true,
+      decisionTime: closeMs,
+      expiresAt: undefined,
+    };
+    for (const event of this.#step({ type: "place", request, at: closeMs })) {
+      if (event.type === "order") this.#account.keep(event.order, ZERO);
+    }
   }
 
   #cancel(action: CancelAction, closeMs: number): void {
@@ -223,12 +306,14 @@ export class BacktestBroker {
     if (reason === undefined) return;
     this.#log.write(endLine(at, order, reason));
     if (order.state !== "Rejected") return;
+    this.onVenueAnswer?.(true);
     const { clientOrderId, market, side, decisionTime } = order.request;
     const ordinal = Number(clientOrderId.slice(clientOrderId.lastIndexOf("/") + 1));
     this.#reject({ ordinal, market, side }, decisionTime, { reason, message: `the venue ended the order: ${reason}` });
   }
 
   #refused(intent: Intent, closeMs: number, { reason, message }: Extract<PaperEvent, { type: "refused" }>): void {
+    this.onVenueAnswer?.(true);
     this.#log.write(`refused ${closeMs} ${intent.ordinal} ${reason} ${message}`);
     this.#reject(intent, closeMs, { reason, message });
   }

@@ -2,10 +2,12 @@ import { aggregateBars } from "../bars/aggregate.ts";
 import { seriesSha256, type BarSeries } from "../bars/series.ts";
 import { timeframeMs } from "../bars/timeframe.ts";
 import { formatDecimal, parseDecimal, type Decimal } from "../decimal.ts";
-import { describeLimits, effectiveLimits, rulesFor, type LimitsSpec } from "../rules/limits.ts";
+import type { BreakerConfig } from "../breakers/breaker.ts";
+import { describeLimits, effectiveLimits, rulesFor, type Limits, type LimitsSpec } from "../rules/limits.ts";
 import type { Rule, TradingCondition } from "../rules/rule.ts";
 import { TRADING_ACTIVE } from "../rules/trading-state.ts";
 import { tradingCosts, type TradingCosts } from "../sizing/cost.ts";
+import { effectiveSizing, type Sizing, type SizingSpec } from "../sizing/entry-cap.ts";
 import { TradingError } from "../trading-error.ts";
 import { marketTerms, type MarketTerms } from "../venue/market-terms.ts";
 import type { PaperVenueConfig } from "../venue/paper-state.ts";
@@ -31,6 +33,10 @@ export interface BacktestOptions {
   readonly feeBps: string | number;
   readonly slippageBps: string | number;
   readonly limits: LimitsSpec;
+  /** RiskPolicy `sizing`. Absent: intents are taken at their own size. */
+  readonly sizing?: SizingSpec | undefined;
+  /** RiskPolicy `circuitBreakers`, defaults filled in. Default none. */
+  readonly circuitBreakers?: readonly BreakerConfig[];
   /** Of the market's base and quote assets; base units are valued at the first bar's open. */
   readonly startingBalances: readonly StartingBalance[];
   readonly seed: number;
@@ -51,6 +57,8 @@ export interface PreparedBacktest {
   readonly terms: MarketTerms;
   readonly costs: TradingCosts;
   readonly rules: Rule;
+  readonly limits: Limits;
+  readonly sizing: Sizing | undefined;
   readonly trading: TradingCondition;
   readonly venueConfig: PaperVenueConfig;
   readonly stepMs: number;
@@ -70,6 +78,8 @@ export function prepareBacktest(options: BacktestOptions): PreparedBacktest {
   const terms = marketTerms(options.market);
   const costs = tradingCosts(options);
   const limits = effectiveLimits(options.limits);
+  const sizing = effectiveSizing(options.sizing);
+  const breakers = options.circuitBreakers ?? [];
   const volumeShare = parseDecimal(options.volumeShareRatio ?? "0.10");
   const stepMs = timeframeMs(options.timeframe);
   const series = decidedSeries(options.bars, stepMs);
@@ -87,6 +97,8 @@ export function prepareBacktest(options: BacktestOptions): PreparedBacktest {
     feeRatio: formatDecimal(costs.feeRatio),
     slippageRatio: formatDecimal(costs.slippageRatio),
     limits: describeLimits(limits),
+    ...(sizing !== undefined && { sizing: options.sizing }),
+    ...(breakers.length > 0 && { circuitBreakers: breakers }),
     balances: balances.map(({ asset, amount }) => ({ asset, amount: formatDecimal(amount) })),
     // Sorted: the same parameters in another order are the same run. One that changed no decision changes the digest all the same.
     parameters: Object.fromEntries(Object.entries(options.parameters).toSorted(([left], [right]) => (left < right ? -1 : 1))),
@@ -99,6 +111,8 @@ export function prepareBacktest(options: BacktestOptions): PreparedBacktest {
     terms,
     costs,
     rules: rulesFor(limits),
+    limits,
+    sizing,
     trading: options.trading ?? TRADING_ACTIVE,
     venueConfig: { markets: new Map([[terms.symbol, terms]]), costs, volumeShare, volumeUnit: options.volumeUnit },
     stepMs,

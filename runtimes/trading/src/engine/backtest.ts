@@ -8,6 +8,7 @@ import {
   type Decimal,
 } from "../decimal.ts";
 import { BacktestAccount } from "./backtest-account.ts";
+import { BacktestBreakers } from "./backtest-breakers.ts";
 import { prepareBacktest, type BacktestOptions, type PreparedBacktest } from "./backtest-options.ts";
 import { BarHistory } from "./bar-history.ts";
 import { BacktestBroker, type BacktestFill } from "./backtest-broker.ts";
@@ -61,6 +62,7 @@ class BacktestRun {
   readonly #host: ProgramHost;
   readonly #log: DecisionLog;
   readonly #performance: Performance;
+  readonly #breakers: BacktestBreakers | undefined;
   readonly #startingEquity: Decimal;
   /** Index of the next bar to process. */
   #next = 0;
@@ -72,10 +74,15 @@ class BacktestRun {
     this.#prepared = prepared;
     this.#log = new DecisionLog(options.keepLog === true);
     this.#log.write(prepared.header);
-    this.#account = new BacktestAccount(terms, prepared.trading);
+    this.#account = new BacktestAccount(terms, prepared.trading, {
+      peakEquity: () => this.#performance.peakEquity,
+      dayStartEquity: () => this.#performance.dayStartEquity,
+    });
     this.#broker = new BacktestBroker(prepared, { account: this.#account, log: this.#log });
     this.#startingEquity = this.#broker.deposit();
     this.#performance = new Performance(decimalToNumber(this.#startingEquity));
+    const parts = { account: this.#account, broker: this.#broker, log: this.#log };
+    this.#breakers = BacktestBreakers.watching(prepared, parts, decimalToNumber(this.#startingEquity));
     const { time: times, open: opens, high: highs, low: lows, close: closes, volume: volumes } = decided;
     this.#history = BarHistory.over({ times, opens, highs, lows, closes, volumes }, 0);
     const market = { symbol: terms.symbol, timeframe: options.timeframe, timeframeMs: prepared.stepMs, history: this.#history };
@@ -95,6 +102,7 @@ class BacktestRun {
       this.#account.moveTo(decided.close[index] ?? 0);
       if (this.#account.hasOrders) this.#broker.fillUpTo(index);
       this.#performance.mark(closeMs, this.#account.markEquity);
+      this.#breakers?.look(closeMs, index);
       this.#history.moveTo(index + 1);
       if (index < warmupBars || (options.decides !== undefined && !options.decides(closeMs))) continue;
       const pending = this.#decide(closeMs);

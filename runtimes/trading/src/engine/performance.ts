@@ -39,6 +39,16 @@ export class Performance {
     this.#nextDayMs = Math.ceil(closeMs / DAY_MS) * DAY_MS;
   }
 
+  /** Highest equity so far. */
+  get peakEquity(): number {
+    return this.#peak;
+  }
+
+  /** Equity at the last close of the UTC day before; the starting equity on the first day. */
+  get dayStartEquity(): number {
+    return this.#dayEnds.at(-1) ?? this.#last;
+  }
+
   get maxDrawdownRatio(): number {
     return this.#maxDrawdown;
   }

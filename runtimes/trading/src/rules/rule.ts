@@ -27,6 +27,16 @@ export interface TradingCondition {
   readonly message: string;
 }
 
+/** All accounts of a policy together. Losses are marked to market; transfers move their references, so that a deposit is no gain. */
+export interface PolicyView {
+  readonly equity: Decimal;
+  /** Equity at the begin of the UTC day of market time. */
+  readonly dayStartEquity: Decimal;
+  readonly peakEquity: Decimal;
+  /** Of the market's base asset, over all accounts. */
+  exposure(market: string): MarketExposure;
+}
+
 /** The account as the rules see it: every pending order counted, marked at the last close. */
 export interface RiskView {
   readonly trading: TradingCondition;
@@ -34,10 +44,19 @@ export interface RiskView {
   exposure(market: string): MarketExposure;
   /** Approved orders that have not ended, whatever their state. */
   readonly openOrders: number;
+  /** Orders of the account approved in the last 60 s of market time. */
+  readonly ordersLastMinute: number;
+  readonly policy: PolicyView;
 }
 
 /** A rule looks at one order and the account and says yes or no with its numbers. Pure: no clock, no I/O. */
 export type Rule = (order: SizedOrder, view: RiskView) => Verdict;
+
+export interface NamedRule {
+  /** As in docs/verdicts.md. */
+  readonly name: string;
+  readonly judge: Rule;
+}
 
 /** Judges by every rule in order; the first denial is the verdict. */
 export function ruleChain(rules: readonly Rule[]): Rule {

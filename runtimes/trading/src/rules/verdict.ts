@@ -37,6 +37,35 @@ export type Denial =
     }
   | { readonly allowed: false; readonly reason: "ORDER_NOTIONAL"; readonly notional: Decimal; readonly maximum: Decimal }
   | { readonly allowed: false; readonly reason: "OPEN_ORDERS"; readonly open: number; readonly maximum: number }
+  | {
+      readonly allowed: false;
+      readonly reason: "CONCENTRATION";
+      readonly market: string;
+      readonly ratio: Decimal;
+      readonly maximum: Decimal;
+    }
+  | { readonly allowed: false; readonly reason: "ORDER_RATE"; readonly orders: number; readonly maximum: number }
+  | { readonly allowed: false; readonly reason: "DAILY_LOSS"; readonly ratio: Decimal; readonly maximum: Decimal }
+  | { readonly allowed: false; readonly reason: "DRAWDOWN"; readonly ratio: Decimal; readonly maximum: Decimal }
+  | { readonly allowed: false; readonly reason: "SIZED_TO_NOTHING"; readonly cap: Decimal }
+  | { readonly allowed: false; readonly reason: "GAS_PRICE"; readonly gwei: Decimal; readonly maximum: Decimal }
+  | { readonly allowed: false; readonly reason: "PRIORITY_FEE"; readonly microLamports: number; readonly maximum: number }
+  | { readonly allowed: false; readonly reason: "TRANSACTION_FEE"; readonly lamports: number; readonly maximum: number }
+  | {
+      readonly allowed: false;
+      readonly reason: "FEE_BUDGET";
+      readonly spent: Decimal;
+      readonly fee: Decimal;
+      readonly maximum: Decimal;
+    }
+  | {
+      readonly allowed: false;
+      readonly reason: "GAS_SPIKE";
+      readonly fee: Decimal;
+      readonly usual: Decimal;
+      readonly multiple: Decimal;
+    }
+  | { readonly allowed: false; readonly reason: "ACCOUNT_HELD"; readonly message: string }
   | { readonly allowed: false; readonly reason: "JOURNAL_UNAVAILABLE" }
   | { readonly allowed: false; readonly reason: "VENUE_UNREACHABLE"; readonly account: string }
   | { readonly allowed: false; readonly reason: "MARKET_DATA_ENDED"; readonly market: string };
@@ -65,6 +94,22 @@ export const denialMessages: { readonly [Reason in DenialReason]: (denial: Extra
     `${market} would be ${formatDecimal(ratio)} of the equity, at most ${formatDecimal(maximum)}`,
   ORDER_NOTIONAL: ({ notional, maximum }) => `the order's notional ${formatDecimal(notional)} is above ${formatDecimal(maximum)}`,
   OPEN_ORDERS: ({ open, maximum }) => `${open} orders are open, at most ${maximum}`,
+  CONCENTRATION: ({ market, ratio, maximum }) =>
+    `the asset of ${market} would be ${formatDecimal(ratio)} of the policy's equity, at most ${formatDecimal(maximum)}`,
+  ORDER_RATE: ({ orders, maximum }) => `${orders} orders in the last minute, at most ${maximum}`,
+  DAILY_LOSS: ({ ratio, maximum }) =>
+    `${formatDecimal(ratio)} of the equity has been lost today, the limit is ${formatDecimal(maximum)}`,
+  DRAWDOWN: ({ ratio, maximum }) =>
+    `the equity is ${formatDecimal(ratio)} below its peak, the limit is ${formatDecimal(maximum)}`,
+  SIZED_TO_NOTHING: ({ cap }) => `sizing leaves ${formatDecimal(cap)} for this entry: less than one step`,
+  GAS_PRICE: ({ gwei, maximum }) => `gas costs ${formatDecimal(gwei)} gwei, at most ${formatDecimal(maximum)}`,
+  PRIORITY_FEE: ({ microLamports, maximum }) => `the priority fee is ${microLamports} micro-lamports, at most ${maximum}`,
+  TRANSACTION_FEE: ({ lamports, maximum }) => `the transaction would cost ${lamports} lamports, at most ${maximum}`,
+  FEE_BUDGET: ({ spent, fee, maximum }) =>
+    `${formatDecimal(spent)} of fees were paid today and ${formatDecimal(fee)} would come, the budget is ${formatDecimal(maximum)}`,
+  GAS_SPIKE: ({ fee, usual, multiple }) =>
+    `the fee ${formatDecimal(fee)} is more than ${formatDecimal(multiple)} times the usual ${formatDecimal(usual)}`,
+  ACCOUNT_HELD: ({ message }) => message,
   JOURNAL_UNAVAILABLE: () => "the journal cannot be written: no journal, no trading",
   VENUE_UNREACHABLE: ({ account }) => `the broker of account ${account} does not answer`,
   MARKET_DATA_ENDED: ({ market }) => `the market data of ${market} has ended`,

@@ -79,11 +79,24 @@ export interface OrderSize {
 export function sizeOrder(
   intent: SizingIntent,
   account: SizingAccount,
-  { terms, costs }: { readonly terms: MarketTerms; readonly costs: TradingCosts },
+  {
+    terms,
+    costs,
+    cap,
+  }: {
+    readonly terms: MarketTerms;
+    readonly costs: TradingCosts;
+    /** The most a buy may be worth. */ readonly cap?: Decimal | undefined;
+  },
 ): OrderSize | Denial {
   const fault = priceFault(intent, terms);
   if (fault !== undefined) return { allowed: false, reason: "ORDER_INVALID", message: fault };
-  const wanted = wantedQuantity(intent, account, terms.quantityStep);
+  let wanted = wantedQuantity(intent, account, terms.quantityStep);
+  if (cap !== undefined && intent.side === "buy" && wanted > 0n) {
+    const divisor = maximum(intent.limit ?? ZERO, intent.signalPrice);
+    wanted = minimum(wanted, multiplyDivideToStep(cap, ONE, { divisor, step: terms.quantityStep }));
+    if (wanted <= 0n) return { allowed: false, reason: "SIZED_TO_NOTHING", cap };
+  }
   const sized =
     intent.side === "buy" ? sizeBuy({ intent, wanted }, account, { terms, costs }) : sizeSell({ intent, wanted }, account, terms);
   return sized.allowed ? (belowMinimum(sized, terms) ?? sized) : sized;

@@ -1,4 +1,14 @@
-import { add, decimalFromNumber, formatDecimal, multiply, parseDecimal, subtract, ZERO, type Decimal } from "../decimal.ts";
+import {
+  add,
+  decimalFromNumber,
+  formatDecimal,
+  maximum,
+  multiply,
+  parseDecimal,
+  subtract,
+  ZERO,
+  type Decimal,
+} from "../decimal.ts";
 import { barAt } from "../bars/series.ts";
 import { prepareBacktest, type BacktestOptions, type PreparedBacktest } from "../engine/backtest-options.ts";
 import { BarHistory } from "../engine/bar-history.ts";
@@ -38,6 +48,10 @@ export class ReferenceEngine {
   readonly #reservations = new Map<string, Decimal>();
   #venue: PaperVenueState = emptyVenue();
   #close = ZERO;
+  #closeMs = 0;
+  #peak = ZERO;
+  #dayStart = ZERO;
+  readonly #orderTimes: number[] = [];
   #fills: ProgramFill[] = [];
   #rejections: ProgramRejection[] = [];
 
@@ -69,8 +83,14 @@ export class ReferenceEngine {
       for (; venueNext < end; venueNext++) this.#step({ type: "bar", market: terms.symbol, bar: barAt(venueBars, venueNext) });
       this.#close = decimalFromNumber(decided.close[index]!);
       history.moveTo(index + 1);
-      this.equities.push(this.#equity());
       const closeMs = decided.time[index]! + stepMs;
+      const equity = this.#equity();
+      const before = this.equities.at(-1) ?? this.#peak;
+      // A close at midnight belongs to the day it ends.
+      if (index === 0 || Math.ceil(closeMs / 86_400_000) !== Math.ceil(this.#closeMs / 86_400_000)) this.#dayStart = before;
+      this.#peak = maximum(this.#peak, equity);
+      this.#closeMs = closeMs;
+      this.equities.push(equity);
       if (index < (this.#options.warmupBars ?? 0) || this.#options.decides?.(closeMs) === false) continue;
       const events = { fills: this.#fills, rejections: this.#rejections };
       this.#fills = [];
@@ -97,6 +117,8 @@ export class ReferenceEngine {
     const { terms, balances, decided } = this.#prepared;
     const { symbol: market, base, quote } = terms;
     const price = decimalFromNumber(decided.open[0]!);
+    for (const { asset, amount } of balances)
+      this.#peak = add(this.#peak, asset === quote ? amount : multiply(amount, price, "down"));
     for (const { asset, amount } of balances) {
       this.#step({ type: "deposit", asset, amount });
       if (asset === quote) this.#journal.push({ kind: "transfer", asset, amount });
@@ -167,6 +189,7 @@ export class ReferenceEngine {
       });
       return;
     }
+    this.#orderTimes.push(closeMs);
     const clientOrderId = `${closeMs}/${intent.ordinal}`;
     this.#reservations.set(clientOrderId, outcome.reservation);
     const type = sizing.limit === undefined ? ("market" as const) : ("limit" as const);
@@ -201,6 +224,13 @@ export class ReferenceEngine {
       equity: account.equity,
       exposure: () => exposure,
       openOrders: this.#working().length,
+      ordersLastMinute: this.#orderTimes.filter((time) => time > this.#closeMs - 60_000).length,
+      policy: {
+        equity: account.equity,
+        dayStartEquity: this.#dayStart,
+        peakEquity: this.#peak,
+        exposure: () => exposure,
+      },
     };
     const order = { market, side, quantity: sized.quantity, notional: sized.notional, reduceOnly: side === "sell" };
     const verdict = this.#prepared.rules(order, view);

@@ -1,4 +1,4 @@
-import { parseDecimal } from "../decimal.ts";
+import { parseDecimal, ZERO } from "../decimal.ts";
 import type { MarketExposure, RiskView, SizedOrder, TradingCondition } from "../rules/rule.ts";
 import { TRADING_ACTIVE } from "../rules/trading-state.ts";
 
@@ -18,6 +18,12 @@ export function riskView(
     held?: Record<string, string>;
     workingBuys?: Record<string, string>;
     openOrders?: number;
+    ordersLastMinute?: number;
+    /** Of the policy; the account's unless told. */
+    policyEquity?: string;
+    dayStartEquity?: string;
+    peakEquity?: string;
+    policyHeld?: Record<string, string>;
     trading?: TradingCondition;
   } = {},
 ): RiskView {
@@ -25,10 +31,22 @@ export function riskView(
     positionNotional: parseDecimal(given.held?.[market] ?? "0"),
     workingBuysNotional: parseDecimal(given.workingBuys?.[market] ?? "0"),
   });
+  const equity = parseDecimal(given.equity ?? "10000");
+  const policyEquity = given.policyEquity === undefined ? equity : parseDecimal(given.policyEquity);
   return {
     trading: given.trading ?? TRADING_ACTIVE,
-    equity: given.equity === undefined ? parseDecimal("10000") : parseDecimal(given.equity),
+    equity,
     exposure,
     openOrders: given.openOrders ?? 0,
+    ordersLastMinute: given.ordersLastMinute ?? 0,
+    policy: {
+      equity: policyEquity,
+      dayStartEquity: given.dayStartEquity === undefined ? policyEquity : parseDecimal(given.dayStartEquity),
+      peakEquity: given.peakEquity === undefined ? policyEquity : parseDecimal(given.peakEquity),
+      exposure: (market) =>
+        given.policyHeld === undefined
+          ? exposure(market)
+          : { positionNotional: parseDecimal(given.policyHeld[market] ?? "0"), workingBuysNotional: ZERO },
+    },
   };
 }

@@ -147,5 +147,20 @@ export const brokerAccount = z.strictObject({
       answeredAt: instantMs.optional(),
     })
     .optional(),
+  /** Venues on chains: what a transaction costs now, and what was paid since the begin of the UTC day, in the policy's base currency where a price is known. */
+  fees: z
+    .strictObject({
+      gasPriceGwei: decimalString.optional(),
+      priorityFeeMicroLamports: z.number().nonnegative().optional(),
+      feeLamports: z.number().nonnegative().optional(),
+      fee: decimalString.optional(),
+      paidToday: decimalString.optional(),
+    })
+    .optional(),
+  /** Prices of `referencePrice`, the second source; `time` is wall time of the look. Old ones are left out. */
+  references: z
+    .array(z.strictObject({ market: symbol, price: decimalString, time: instantMs }))
+    .max(500)
+    .optional(),
 });
 export type BrokerAccount = z.infer<typeof brokerAccount>;
