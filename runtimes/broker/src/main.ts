@@ -7,6 +7,7 @@ import {
   Metrics,
   TokenVerifier,
   createLogger,
+  hasCode,
   loadConfig,
   runService,
   startHealthServer,
@@ -14,15 +15,17 @@ import {
 } from "@bellwether/service-kit";
 import { createBrokerApi } from "./api.ts";
 import { Broker } from "./broker.ts";
-import { type BrokerConfig, brokerConfig } from "./config.ts";
+import { type BrokerConfig, type CcxtAccountConfig, brokerConfig } from "./config.ts";
 import type { BrokerErrorCode } from "./errors.ts";
 import { type FailPoints, isFailPointName, killingFailPoints, noFailPoints } from "./fail-points.ts";
 import { CcxtFeed } from "./feeds/ccxt/ccxt-feed.ts";
-import { type ExchangeName, openExchange } from "./feeds/ccxt/public-exchange.ts";
+import type { ExchangeName } from "./feeds/ccxt/client.ts";
+import { openExchange } from "./feeds/ccxt/public-exchange.ts";
 import { FailedFeed } from "./feeds/failed-feed.ts";
 import type { MarketFeed } from "./feeds/feed.ts";
 import { openReplay } from "./feeds/replay/open-replay.ts";
 import { StreamHub } from "./stream-hub.ts";
+import { openCcxt } from "./venues/ccxt/open-ccxt.ts";
 import { FailedVenue } from "./venues/failed-venue.ts";
 import { openPaper } from "./venues/paper/open-paper.ts";
 import type { OpenVenue } from "./venues/venue.ts";
@@ -66,10 +69,26 @@ interface OpenedAccount {
 
 async function openAccount(): Promise<OpenedAccount> {
   const { paper, ccxt } = config.account;
+  if (ccxt) return openLive(ccxt);
   if (paper) return { feed: await openFeed(paper), openVenue: openPaper(paper) };
-  const kind = ccxt ? "ccxt" : "solana";
-  const message = `AccountKindNotSupportedYet: account ${config.account.name} is of kind ${kind}, which this version does not trade on`;
+  const message = `AccountKindNotSupportedYet: account ${config.account.name} is of kind solana, which this version does not trade on`;
   const error = new CodedError<BrokerErrorCode>("ACCOUNT_KIND_NOT_SUPPORTED_YET", message);
+  return failedAccount("solana", error);
+}
+
+async function openLive(account: CcxtAccountConfig): Promise<OpenedAccount> {
+  try {
+    const { exchange, openVenue } = await openCcxt({ account, clock: systemClock, load: (name) => import(exchangeModule(name)) });
+    return { feed: new CcxtFeed({ exchange, markets: config.markets, clock: systemClock, log }), openVenue };
+  } catch (error) {
+    if (!hasCode<BrokerErrorCode>(error)) throw error;
+    log.error({ err: error }, "the account cannot be opened");
+    return failedAccount("ccxt", error);
+  }
+}
+
+/** Starts all the same: what is wrong reaches the policy's status, and what was sent before stays known. */
+function failedAccount(kind: "ccxt" | "solana", error: CodedError<BrokerErrorCode>): OpenedAccount {
   return { feed: new FailedFeed(error), openVenue: async () => new FailedVenue(kind, error) };
 }
 

@@ -133,7 +133,11 @@ export class BinanceDialect implements Dialect {
 
   /** WebSocket API, method userDataStream.subscribe.signature: the same signature over the sorted parameters. */
   subscribe(exchange: Exchange, message: string): { accountId?: string; reply: unknown } {
-    const { id, method, params = {} } = JSON.parse(message) as { id: unknown; method: string; params?: Record<string, string | number> };
+    const {
+      id,
+      method,
+      params = {},
+    } = JSON.parse(message) as { id: unknown; method: string; params?: Record<string, string | number> };
     const { signature, ...rest } = params;
     const key = exchange.options.keys.find((known) => known.apiKey === rest["apiKey"]);
     const text = Object.keys(rest)
@@ -198,8 +202,7 @@ function authenticated(exchange: Exchange, request: WireRequest): Signed {
   if (!Number.isInteger(timestamp) || timestamp <= 0) throw new Refused(-1102, "Mandatory parameter 'timestamp' was not sent.");
   if (!(window > 0 && window <= 60_000)) throw new Refused(-1131, "recvWindow must be less than 60000.");
   const now = exchange.options.now();
-  if (timestamp >= now + 1_000)
-    throw new Refused(-1021, "Timestamp for this request was 1000ms ahead of the server's time.");
+  if (timestamp >= now + 1_000) throw new Refused(-1021, "Timestamp for this request was 1000ms ahead of the server's time.");
   if (now - timestamp > window) throw new Refused(-1021, "Timestamp for this request is outside of the recvWindow.");
   return { exchange, key, values, request };
 }
@@ -315,7 +318,10 @@ function account({ exchange, key }: Signed): unknown {
   };
 }
 
-function orderRow(exchange: Exchange, order: ExchangeOrder): Record<string, unknown> & { symbol: string; orderId: number; clientOrderId: string } {
+function orderRow(
+  exchange: Exchange,
+  order: ExchangeOrder,
+): Record<string, unknown> & { symbol: string; orderId: number; clientOrderId: string } {
   const limited = order.price !== undefined;
   const words = { limit: "LIMIT", market: "MARKET", stop: "STOP_LOSS", takeProfit: "TAKE_PROFIT" } as const;
   const type = order.postOnly ? "LIMIT_MAKER" : words[order.kind] + (limited && order.kind !== "limit" ? "_LIMIT" : "");

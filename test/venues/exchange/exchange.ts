@@ -225,7 +225,8 @@ export class Exchange {
     if (quantity < parseDecimal(options.minQuantity) || quantity % parseDecimal(options.quantityStep) !== 0n)
       throw new Refusal("LOT_SIZE");
     for (const value of [price, triggerPrice]) {
-      if (value !== undefined && (value <= 0n || value % parseDecimal(options.priceStep) !== 0n)) throw new Refusal("PRICE_FILTER");
+      if (value !== undefined && (value <= 0n || value % parseDecimal(options.priceStep) !== 0n))
+        throw new Refusal("PRICE_FILTER");
     }
     const worth = multiply(quantity, price ?? triggerPrice ?? path.at(this.options.now()), "down");
     if (worth < parseDecimal(options.minNotional)) throw new Refusal("NOTIONAL");
@@ -283,7 +284,7 @@ export class Exchange {
     const step = parseDecimal(options.priceStep);
     book.clearMaker();
     // What rests across the new price is taken by the market maker, at the resting price.
-    for (const order of [...this.#open.values()]) {
+    for (const order of this.#open.values()) {
       if (order.market !== options.symbol || !isOpen(order) || order.price === undefined) continue;
       if (order.triggerPrice !== undefined && !order.triggered) continue;
       if (order.side === "buy" ? price > order.price : price < order.price) continue;
@@ -296,7 +297,7 @@ export class Exchange {
       book.rest("buy", { price: (price - step * level) as Decimal, remaining: quantity, orderId: undefined });
       book.rest("sell", { price: (price + step * level) as Decimal, remaining: quantity, orderId: undefined });
     }
-    for (const order of [...this.#open.values()]) {
+    for (const order of this.#open.values()) {
       if (order.market !== options.symbol || !isOpen(order) || order.triggered || !isTriggered(order, price)) continue;
       order.triggered = true;
       this.#work(order, market);
@@ -399,7 +400,11 @@ export class Exchange {
   }
 
   #store(accountId: string, orders: readonly ExchangeOrder[], trade?: Trade): void {
-    this.options.store.append({ account: { accountId, balances: this.balances(accountId) }, orders, ...(trade ? { trade } : {}) });
+    this.options.store.append({
+      account: { accountId, balances: this.balances(accountId) },
+      orders,
+      ...(trade ? { trade } : {}),
+    });
   }
 
   #restore(): boolean {

@@ -76,7 +76,8 @@ export class ExchangeServer {
     const fault = this.faults.take(request.method ?? "GET", path);
     if (fault?.kind === "lost-request") return void request.socket.resetAndDestroy();
     if (fault?.kind === "status") return send(response, this.#statusReply(fault));
-    if (fault?.kind === "garbage") return void response.writeHead(200, { "content-type": "text/html" }).end("<html>bad gateway</html>");
+    if (fault?.kind === "garbage")
+      return void response.writeHead(200, { "content-type": "text/html" }).end("<html>bad gateway</html>");
     if (fault?.kind === "late-request") await delay(fault.delayMs ?? 100);
     this.exchange.tick();
     const reply = this.#options.dialect.answer(this.exchange, {

@@ -40,8 +40,8 @@ export class UserStream {
   }
 
   #accept(client: WebSocket): void {
-    client.on("message", (data) => {
-      const { accountId, reply } = this.#options.dialect.subscribe(this.#options.exchange(), String(data));
+    client.on("message", (data: Buffer) => {
+      const { accountId, reply } = this.#options.dialect.subscribe(this.#options.exchange(), data.toString());
       if (accountId !== undefined) this.#listeners.set(client, accountId);
       client.send(JSON.stringify(reply));
     });

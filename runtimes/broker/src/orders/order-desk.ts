@@ -8,12 +8,12 @@ import {
   formatDecimal,
   terminalOrderStates,
 } from "@bellwether/trading";
-import type { SendLog } from "../durable/send-log.ts";
+import type { SendRecords } from "../durable/send-log.ts";
 import type { BrokerErrorCode } from "../errors.ts";
 import type { FailPoints } from "../fail-points.ts";
 import type { Change, Journal } from "../journal/journal.ts";
 import { type CancelLegs, type StoredOrder, brokerOrderOf, isTracked } from "../journal/stored-order.ts";
-import type { SentOrder, SubmitReply, Venue, VenueHealth, VenueOrder } from "../venues/venue.ts";
+import type { SentOrder, SubmitReply, Venue, VenueHealth, VenueOrder, VenueTrade } from "../venues/venue.ts";
 import type { ApprovalVerifier } from "./approval-verifier.ts";
 import type { BrokerMetrics } from "../metrics.ts";
 import { Discrepancies } from "./discrepancies.ts";
@@ -24,7 +24,7 @@ export interface OrderDeskOptions {
   readonly account: string;
   readonly hardCaps: { readonly maxOrderNotional?: string | undefined; readonly maxDailyNotional?: string | undefined };
   readonly journal: Journal;
-  readonly sendLog: SendLog;
+  readonly sendLog: Pick<SendRecords, "append">;
   readonly venue: Venue;
   readonly verifier: ApprovalVerifier;
   /** Close of the market's last base bar. */
@@ -235,10 +235,11 @@ export class OrderDesk {
     failPoints.pass("after-venue-reply");
     if (!reply.accepted) return this.#took(await journal.markRejected(clientOrderId, reply.reason));
     try {
-      return await this.#recordReported(stored, reply.order);
+      return await this.#recordReported(stored, reply.order, reply.trades);
     } catch (error) {
-      if (!hasCode(error, "VENUE_UNREACHABLE")) throw error;
-      return this.#took(await journal.markUnknown(clientOrderId, "accepted, but its trades could not be read"));
+      // Trades that could not be read, or that do not yet add up to what the order says: asked again by the sweep.
+      if (!hasCode(error, "VENUE_UNREACHABLE") && !hasCode(error, "VENUE_INCONSISTENT")) throw error;
+      return this.#took(await journal.markUnknown(clientOrderId, `accepted, but its trades are not known: ${messageOf(error)}`));
     }
   }
 
@@ -299,10 +300,16 @@ export class OrderDesk {
     }
   }
 
-  async #recordReported(stored: StoredOrder, reported: VenueOrder): Promise<StoredOrder> {
+  async #recordReported(stored: StoredOrder, reported: VenueOrder, reportedTrades?: readonly VenueTrade[]): Promise<StoredOrder> {
     // After the order: the trades then hold at least what the order speaks of.
-    const trades = await this.#options.venue.trades({ ...sentOrderOf(stored), venueOrderId: reported.venueOrderId });
+    const trades = reportedTrades ?? (await this.#tradesOf(stored, reported));
     return this.#took(await this.#options.journal.recordVenueOrder(reported, trades));
+  }
+
+  async #tradesOf(stored: StoredOrder, reported: VenueOrder): Promise<readonly VenueTrade[]> {
+    // Nothing has been executed of an entry that is not filled: a request less for every resting order.
+    if (reported.filledQuantity === "0") return [];
+    return this.#options.venue.trades({ ...sentOrderOf(stored), venueOrderId: reported.venueOrderId });
   }
 
   /** The venue does not know the order by its id. Only a proof ends it. */

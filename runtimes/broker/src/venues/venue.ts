@@ -22,8 +22,8 @@ export interface Venue {
   /** Digest of the key that trades, from which the key cannot be had: one key is one account's. Absent: the account exists on this volume only. */
   readonly fingerprint?: string;
   /**
-   * Learns what has to be known before anything is sent: clock, markets, what the key may do. Called at start and again until it succeeds; what a
-   * person has to mend is told by `health`, not thrown.
+   * Learns what has to be known before anything is sent, and keeps it fresh: clock, what the key may do, whether anybody answers. Called at start
+   * and with every sweep, does what is due. What a person has to mend is told by `health`, not thrown.
    *
    * @throws CodedError VENUE_UNREACHABLE, JOURNAL_UNAVAILABLE: try again
    */
@@ -102,7 +102,8 @@ export interface SubmitRequest {
 }
 
 export type SubmitReply =
-  | { readonly accepted: true; readonly order: VenueOrder }
+  /** `trades`: all executions that the order's report speaks of, when the venue gives them at once. */
+  | { readonly accepted: true; readonly order: VenueOrder; readonly trades?: readonly VenueTrade[] }
   /** The venue has decided against the order: it will never work. */
   | { readonly accepted: false; readonly reason: string };
 

@@ -2,6 +2,8 @@ import { CodedError, hasCode, messageOf } from "@bellwether/service-kit";
 import { type MarketRules, decimalFromNumber, formatDecimal, parseDecimal } from "@bellwether/trading";
 import { z } from "zod";
 import type { BrokerErrorCode } from "../../errors.ts";
+import { type CcxtExchange, type OpenClientOptions, type OpenedClient, openClient } from "./client.ts";
+import { VenueAnswer, withoutQuery } from "./venue-answer.ts";
 
 /** One closed or running candle as exchanges give it: opening time, open, high, low, close, base volume. */
 export type Candle = readonly [number, number, number, number, number, number];
@@ -28,23 +30,6 @@ export interface PublicExchange {
 /** How long to leave an exchange alone after it has said so; 418 is the warning before a ban by address. */
 export const limitedPauseMs = 60_000;
 
-/** The exchanges whose public data this image carries. */
-const exchangeNames = ["binance", "bybit", "coinbase", "kraken", "okx"] as const;
-export type ExchangeName = (typeof exchangeNames)[number];
-
-/** What is used of a ccxt exchange object; its own declarations are mostly `any`. */
-interface CcxtExchange {
-  urls: Record<string, unknown>;
-  timeframes: Record<string, unknown>;
-  precisionMode: number;
-  markets: Record<string, unknown> | undefined;
-  hostname?: string;
-  loadMarkets(reload?: boolean, parameters?: Record<string, unknown>): Promise<unknown>;
-  fetchTime(): Promise<unknown>;
-  fetchOHLCV(symbol: string, timeframe: string, since: number, limit: number): Promise<unknown>;
-}
-type CcxtClass = new (options: Record<string, unknown>) => CcxtExchange;
-
 const ccxtMarket = z.looseObject({
   symbol: z.string(),
   base: z.string(),
@@ -61,30 +46,13 @@ const candle = z.tuple([z.number(), z.number(), z.number(), z.number(), z.number
 
 /** ccxt's constants of `precisionMode`. */
 const decimalPlaces = 2;
-const requestTimeoutMs = 10_000;
-
-export interface OpenExchangeOptions {
-  readonly exchange: string;
-  readonly baseUrl?: string | undefined;
-  /** Imports the module of one exchange; the composition root knows where it stands, in a checkout or in an image. */
-  readonly load: (name: ExchangeName) => Promise<unknown>;
+/** @throws CodedError EXCHANGE_UNKNOWN */
+export async function openExchange(options: OpenClientOptions): Promise<PublicExchange> {
+  return publicExchangeOf(await openClient(options));
 }
 
-/** @throws CodedError EXCHANGE_UNKNOWN */
-export async function openExchange({ exchange, baseUrl, load }: OpenExchangeOptions): Promise<PublicExchange> {
-  const name = exchangeNames.find((known) => known === exchange);
-  if (!name) {
-    const message = `no exchange ${exchange}; market data is to be had from ${exchangeNames.join(", ")}`;
-    throw new CodedError<BrokerErrorCode>("EXCHANGE_UNKNOWN", message, { context: { exchange } });
-  }
-  const module = (await load(name)) as { default: CcxtClass };
-  const client = new module.default({
-    enableRateLimit: true,
-    timeout: requestTimeoutMs,
-    // Derivatives are not traded, and each kind of market is another request and another ten megabytes.
-    options: { fetchMarkets: { types: ["spot"] }, fetchCurrencies: false },
-  });
-  if (baseUrl !== undefined) client.urls["api"] = redirected(client.urls["api"], baseUrl);
+/** The public part of an exchange through a client that may be shared with the account's own requests, and with their limit. */
+export function publicExchangeOf({ name, client }: OpenedClient): PublicExchange {
   return new CcxtPublicExchange(name, client);
 }
 
@@ -162,23 +130,17 @@ function optionalMinimum<Name extends string>(name: Name, value: number | null |
   return parseDecimal(text) > 0n ? ({ [name]: text } as Partial<Record<Name, string>>) : {};
 }
 
-/** Every address of the exchange, with host and scheme of another. */
-function redirected(api: unknown, baseUrl: string): unknown {
-  if (typeof api === "string") return baseUrl.replace(/\/$/, "") + api.replace(/^https?:\/\/[^/]+/, "");
-  if (typeof api !== "object" || api === null) return api;
-  return Object.fromEntries(Object.entries(api).map(([key, value]) => [key, redirected(value, baseUrl)]));
-}
-
 async function asked<T>(what: string, call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (cause) {
     const kind = cause instanceof Error ? cause.constructor.name : "";
-    const limited = kind === "RateLimitExceeded" || kind === "DDoSProtection";
-    const refused = kind === "BadSymbol" || kind === "BadRequest";
+    const status = cause instanceof VenueAnswer ? cause.status : 0;
+    const limited = kind === "RateLimitExceeded" || kind === "DDoSProtection" || status === 429 || status === 418;
+    const refused = kind === "BadSymbol" || kind === "BadRequest" || status === 400;
     throw new CodedError<BrokerErrorCode>(
       "VENUE_UNREACHABLE",
-      `the exchange did not give its ${what}: ${messageOf(cause).slice(0, 200)}`,
+      `the exchange did not give its ${what}: ${withoutQuery(messageOf(cause)).slice(0, 200)}`,
       {
         cause,
         context: { limited, refused },

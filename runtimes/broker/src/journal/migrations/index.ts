@@ -1,9 +1,13 @@
 import type { MigrationPlan } from "@bellwether/postgres";
 import { orders0001 } from "./0001-orders.ts";
+import { liveAccounts0002 } from "./0002-live-accounts.ts";
 
 /** In order, forward only, never edited once released. */
 export const brokerSchema: MigrationPlan = {
   schema: "broker",
   lock: 7_240_311_002n,
-  migrations: [{ version: 1, name: "orders", sql: orders0001 }],
+  migrations: [
+    { version: 1, name: "orders", sql: orders0001 },
+    { version: 2, name: "live-accounts", sql: liveAccounts0002 },
+  ],
 };

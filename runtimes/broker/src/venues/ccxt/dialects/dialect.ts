@@ -1,0 +1,83 @@
+import type { OrderState } from "@bellwether/trading";
+import type { OrderShape } from "../order-shape.ts";
+
+/** One request to the venue through ccxt's implicit method of this name. `urgent`: an order or a cancel, before all reads. */
+export type Ask = (method: string, parameters: Record<string, unknown>, options?: { urgent?: boolean }) => Promise<unknown>;
+
+/** An order as the venue reports it, under the id we gave it there. */
+export interface RawOrder {
+  readonly venueOrderId: string;
+  /** Empty: another hand placed it without one. */
+  readonly clientId: string;
+  readonly marketId: string;
+  readonly state: Extract<OrderState, "Working" | "Filled" | "Cancelled" | "Expired" | "Rejected">;
+  readonly filledQuantity: string;
+  readonly reason?: string;
+}
+
+export interface RawTrade {
+  /** Unique in the account, not only in the market. */
+  readonly tradeId: string;
+  readonly venueOrderId: string;
+  readonly marketId: string;
+  readonly side: "buy" | "sell";
+  readonly quantity: string;
+  readonly price: string;
+  /** Negative: a rebate. */
+  readonly fee: string;
+  readonly feeAsset: string;
+  readonly timeMs: number;
+}
+
+export interface PlaceRequest extends OrderShape {
+  readonly marketId: string;
+  readonly clientId: string;
+  /** Venue's clock. The venue refuses the request when it arrives later than the window after it. */
+  readonly timestampMs: number;
+  /** A protective sell: goes to the market once the price has fallen (stop) or risen (take-profit) to it. */
+  readonly trigger?: { readonly price: string; readonly on: "fall" | "rise" };
+}
+
+export type PlaceReply =
+  | { readonly accepted: true; readonly order: RawOrder; readonly trades?: readonly RawTrade[] }
+  | { readonly accepted: false; readonly reason: string; readonly fault?: "clock" | "credentials" };
+
+export interface OrderQuery {
+  readonly marketId: string;
+  readonly clientId: string;
+  readonly venueOrderId?: string;
+  /** It rests as a trigger order, for which some venues have endpoints of their own. */
+  readonly triggered?: boolean;
+}
+
+/**
+ * One exchange's words: endpoints, fields, and which of its refusals are definite. Everything else about live trading is in the venue. A method
+ * throws VENUE_UNREACHABLE, or VenueAnswer for a refusal that it does not know how to read.
+ */
+export interface ExchangeDialect {
+  /** Keys of the Secret. */
+  readonly credentialNames: readonly ("apiKey" | "secret" | "password")[];
+  /** The window after its time stamp in which the venue takes a request, and what clocks and networks may add. */
+  readonly validity: { readonly windowMs: number; readonly marginMs: number };
+  /** Cost units a second that ccxt's weights stand for, and how many may be spent at once. */
+  readonly rate: { readonly perSecond: number; readonly burst: number };
+  /** Instant up to which the venue may have forgotten orders, given its own now. */
+  forgottenUntilMs(nowMs: number): number;
+  marketId(symbol: string): string;
+  /** A refusal inside an answer of status 200. */
+  refusalIn(body: unknown): { code: string; message: string } | undefined;
+  /** This refusal says that the time stamp is outside the window: nothing about the order or the key. */
+  clockRefusal(code: string): boolean;
+  serverTimeMs(ask: Ask): Promise<number>;
+  permissions(ask: Ask): Promise<{ mayTrade: boolean; mayWithdraw: boolean }>;
+  place(ask: Ask, request: PlaceRequest): Promise<PlaceReply>;
+  find(ask: Ask, query: OrderQuery): Promise<RawOrder | undefined>;
+  /** Looked for in another place than `find` looks: history since an instant. */
+  findInHistory(ask: Ask, query: OrderQuery & { sinceMs: number }): Promise<RawOrder | undefined>;
+  cancel(ask: Ask, query: OrderQuery): Promise<void>;
+  open(ask: Ask): Promise<readonly RawOrder[]>;
+  tradesOf(ask: Ask, query: { marketId: string; venueOrderId: string }): Promise<readonly RawTrade[]>;
+  tradesSince(ask: Ask, query: { marketId: string; sinceMs: number }): Promise<readonly RawTrade[]>;
+  balances(ask: Ask): Promise<readonly { asset: string; free: string; locked: string }[]>;
+  cancelAllAfter?(ask: Ask, timeoutMs: number): Promise<void>;
+}
