@@ -13,6 +13,7 @@ export const serviceKitErrors = {
   INVALID_REPLY: "The other service's answer does not fit its schema.",
   STREAM_IDLE: "A stream carried neither event nor heartbeat for too long.",
   STREAM_ENDED: "The other side closed a stream.",
+  WEBHOOK_URL_INVALID: "A webhook's URL is none; the message says why and never repeats it.",
 } as const;
 
 export type ServiceKitErrorCode = keyof typeof serviceKitErrors;

@@ -13,3 +13,5 @@ export * from "./random.ts";
 export * from "./service-client.ts";
 export * from "./sse.ts";
 export * from "./token-verifier.ts";
+export * from "./webhook-sender.ts";
+export * from "./webhook-url.ts";
