@@ -2,7 +2,7 @@ import { z } from "zod";
 import { conditions, statusNumber, statusText, statusTime } from "./schema/condition.ts";
 import type { CustomResource, ResourceNames } from "./custom-resource.ts";
 import { dataset, exchangeData } from "./schema/dataset.ts";
-import { ownName, secretReference } from "./schema/references.ts";
+import { ownName, secretKeyReference, secretReference } from "./schema/references.ts";
 import { exactlyOneOf, withRules, withServerRule } from "./schema/rule.ts";
 import {
   amount,
@@ -208,6 +208,14 @@ const breaker = withRules(
   ],
 );
 
+const alerts = z.strictObject({
+  webhookUrlSecretRef: secretKeyReference
+    .optional()
+    .describe(
+      "Secret with the URL of a Slack-compatible webhook. A missing one holds up no trading: it is a warning in risk's health.",
+    ),
+});
+
 const baseCurrency = withServerRule(
   text({ pattern: /^[A-Z][A-Z0-9]{1,9}$/, max: 10, message: "must be the code of a currency in capitals, such as USDT or EUR" }),
   {
@@ -222,7 +230,7 @@ export const riskPolicySpec = z.strictObject({
     .enum(["Active", "Reducing", "Halted"])
     .optional()
     .describe(
-      "Active (default), Reducing (only orders that shrink a position) or Halted. The strictest of this field, the annotation `bellwether.dev/halt`, the journal and the breakers wins.",
+      "Active (default), Reducing (only orders that shrink a position) or Halted. The strictest of this field, the annotations `bellwether.dev/halt` and `bellwether.dev/reduce`, the journal and the breakers wins.",
     ),
   accounts: listMap(account, ["name"], 16).min(1).describe("Where orders go. One broker pod each."),
   limits: limits.optional().describe("What no order may breach. Omitted ones have safe defaults, shown in status."),
@@ -233,6 +241,7 @@ export const riskPolicySpec = z.strictObject({
     .describe(
       "What stops trading by itself, see docs/risk.md. Without this field RapidLoss and Drawdown with their defaults; an empty list takes them off.",
     ),
+  alerts: alerts.optional().describe("Who is told of what happens, besides Kubernetes events and metrics."),
 });
 export type RiskPolicySpec = z.infer<typeof riskPolicySpec>;
 

@@ -56,6 +56,7 @@ const full = {
     maxDailyLossRatio: "0.03",
     maxDrawdownRatio: "1",
   },
+  alerts: { webhookUrlSecretRef: { name: "alerts", key: "slack-url" } },
   sizing: { method: "VolatilityTarget", targetVolatilityRatio: "0.15", lookbackBars: 200 },
   gas: {
     maxGasPriceGwei: "100",
@@ -231,6 +232,8 @@ export const riskPolicyExamples: Examples = {
       { gas: { maxFeeLamportsPerTransaction: 10 } },
       { field: "maxFeeLamportsPerTransaction", says: "must be a whole number between 5000" },
     ),
+    rejects("a webhook's URL in the object", { alerts: { webhookUrl: "https://hooks.example.com/x" } }, { field: "webhookUrl" }),
+    rejects("a webhook without a key", { alerts: { webhookUrlSecretRef: { name: "alerts" } } }, { field: "key" }),
     rejects("a breaker twice", { circuitBreakers: [{ type: "Drawdown" }, { type: "Drawdown" }] }, { field: "circuitBreakers" }),
     rejects("an unknown breaker", breaker({ type: "FullMoon" }), { field: "type" }),
     rejects("a drawdown above 1", breaker({ type: "Drawdown", threshold: "20" }), {
