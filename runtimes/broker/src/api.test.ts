@@ -14,6 +14,7 @@ describe("the broker's API", () => {
   const clock = new ManualClock();
   const hub = new StreamHub();
   const watched: string[] = [];
+  const heard: boolean[] = [];
   const message = "ExchangeNotVerified: nobody has proven it";
   const refuse = async (): Promise<never> => {
     throw new CodedError<BrokerErrorCode>("EXCHANGE_NOT_VERIFIED", message);
@@ -24,6 +25,8 @@ describe("the broker's API", () => {
     void: refuse,
     cancel: refuse,
     bars: refuse,
+    adopt: refuse,
+    heard: (readsAccount) => void heard.push(readsAccount),
     account: async () => ({
       account: "live",
       kind: "ccxt",

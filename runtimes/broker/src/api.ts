@@ -13,6 +13,8 @@ import {
   type WireBar,
   approval,
   cancelOrderRequest,
+  controlReason,
+  controlWho,
   voidRequest,
 } from "@bellwether/trading";
 import { z } from "zod";
@@ -29,6 +31,10 @@ export interface BrokerService {
   account(): Promise<BrokerAccount>;
   bars(query: BarsQuery): Promise<readonly WireBar[]>;
   watch(market: string, timeframe: string): void;
+  /** Risk has spoken; `readsAccount`: it asks how the account stands. */
+  heard(readsAccount: boolean): void;
+  /** Takes orders of other hands at the venue for what they are, on a person's word. */
+  adopt(who: string, reason: string): Promise<{ adopted: number }>;
 }
 
 export interface ApiOptions {
@@ -52,6 +58,7 @@ const barsQuery = z.strictObject({
 /** `<market>|<timeframe>`, separated by commas: the bars a reader of the stream wants to hear of besides the configured ones. */
 const streamQuery = z.looseObject({ bars: z.string().max(8_000).default("") });
 const series = /^([^|,]{1,100})\|([1-9]\d{0,3}[smhdw])$/;
+const adoptRequest = z.strictObject({ who: controlWho, reason: controlReason });
 const orderPath = z.strictObject({ clientOrderId: z.string().min(1).max(64) });
 
 /** The broker's HTTP interface. Every route is risk's alone. */
@@ -59,6 +66,7 @@ export function createBrokerApi(options: ApiOptions): ReturnType<typeof createAp
   const { service, hub, clock, log, verifier, riskSubject } = options;
   const server = createApiServer({ log, statusOf: brokerStatus, maxBodyBytes: 64 * 1024, ...(verifier ? { verifier } : {}) });
   if (verifier) server.addHook("preHandler", async (request) => requireCaller(request, [riskSubject]));
+  server.addHook("preHandler", async (request) => service.heard(request.url.startsWith("/v1/account")));
   const idOf = (params: unknown): string => parseRequest(orderPath, params).clientOrderId;
 
   server.post("/v1/orders", async (request) => service.submit(parseRequest(approval, request.body)));
@@ -69,6 +77,10 @@ export function createBrokerApi(options: ApiOptions): ReturnType<typeof createAp
   server.post("/v1/orders/:clientOrderId/cancel", async (request) =>
     service.cancel(idOf(request.params), parseRequest(cancelOrderRequest, request.body).legs),
   );
+  server.post("/v1/adopt", async (request) => {
+    const { who, reason } = parseRequest(adoptRequest, request.body);
+    return service.adopt(who, reason);
+  });
   server.get("/v1/account", async () => service.account());
   server.get("/v1/bars", async (request) => {
     const { market, timeframe, limit, until } = parseRequest(barsQuery, request.query);

@@ -24,6 +24,7 @@ import { brokerSchema } from "./journal/migrations/index.ts";
 import { ApprovalVerifier } from "./orders/approval-verifier.ts";
 import { OrderDesk } from "./orders/order-desk.ts";
 import { orderFromText } from "./orders/order-checks.ts";
+import { RiskWatch } from "./orders/risk-watch.ts";
 import type { StreamHub } from "./stream-hub.ts";
 import type { OpenVenue, Venue } from "./venues/venue.ts";
 
@@ -60,10 +61,13 @@ export class Broker implements BrokerService {
   readonly #sendLog: SendRecords;
   readonly #venue: Venue;
   readonly #desk: OrderDesk;
+  readonly #risk: RiskWatch;
   readonly #recovery: Dependency;
   readonly #volume: Dependency;
   readonly #market: Dependency;
   readonly #agreement: Dependency;
+  readonly #approvals: Dependency;
+  readonly #heard: Dependency;
   #recovered = false;
   /** Settles when all that the venue has hinted at is recorded; never rejects. */
   #refreshing: Promise<unknown> = Promise.resolve();
@@ -82,7 +86,13 @@ export class Broker implements BrokerService {
     this.#volume = dependency("volume", "not written yet");
     this.#market = dependency("feed", "not begun");
     this.#agreement = dependency("venue-agreement", "not compared yet");
+    this.#approvals = dependency("approvals", "none has come yet");
+    this.#heard = dependency("risk", "not heard yet");
+    this.#risk = new RiskWatch({ clock, silenceMs: config.riskSilenceMs });
     this.#desk = new OrderDesk({
+      risk: this.#risk,
+      deadManMs: config.deadManMs,
+      marketTimeMs: () => feed.marketTimeMs(),
       account: config.account.name,
       hardCaps: config.hardCaps,
       journal: parts.journal,
@@ -117,7 +127,17 @@ export class Broker implements BrokerService {
     const sendLog = await (options.openSendLog?.() ?? SendLog.open(join(config.dataDirectory, "send-log"), { failPoints }));
     const { dataDirectory } = config;
     const account = config.account.name;
-    const venue = await options.openVenue({ accountUid: uid, account, dataDirectory, feed, journal, clock, failPoints, log });
+    const venue = await options.openVenue({
+      accountUid: uid,
+      account,
+      dataDirectory,
+      feed,
+      journal,
+      sendLog,
+      clock,
+      failPoints,
+      log,
+    });
     return new Broker(options, { journal, sendLog, venue });
   }
 
@@ -164,6 +184,15 @@ export class Broker implements BrokerService {
     return this.#desk.submit(request);
   }
 
+  heard(readsAccount: boolean): void {
+    this.#risk.heard(readsAccount);
+  }
+
+  async adopt(who: string, reason: string): Promise<{ adopted: number }> {
+    this.#requireRecovered();
+    return { adopted: await this.#desk.adopt(who, reason) };
+  }
+
   async find(clientOrderId: string): Promise<BrokerOrder> {
     return this.#desk.find(clientOrderId);
   }
@@ -189,7 +218,7 @@ export class Broker implements BrokerService {
   }
 
   async account(): Promise<BrokerAccount> {
-    const { config, feed } = this.#options;
+    const { config, feed, clock } = this.#options;
     const { accepts, code, message, clockOffsetMs, answeredAtMs } = this.#venue.health();
     return {
       account: config.account.name,
@@ -206,6 +235,8 @@ export class Broker implements BrokerService {
         ...(clockOffsetMs === undefined ? {} : { clockOffsetMs }),
         ...(answeredAtMs === undefined ? {} : { answeredAt: answeredAtMs }),
       },
+      alarms: this.#desk.alarms.recent(clock.nowMs()).map(({ lastAtMs, ...alarm }) => ({ ...alarm, lastAt: lastAtMs })),
+      ...(this.#desk.discrepancies.message === undefined ? {} : { discrepancy: this.#desk.discrepancies.message.slice(0, 500) }),
     };
   }
 
@@ -288,10 +319,17 @@ export class Broker implements BrokerService {
   dependencies(): readonly Check[] {
     const { state, message } = this.#feedState();
     const disagreement = this.#desk.discrepancies.message;
+    const [alarm] = this.#desk.alarms.recent(this.#options.clock.nowMs());
     return [
       this.#options.database.check(),
       shown(this.#market, state === "running" || state === "ended", message),
       shown(this.#agreement, disagreement === undefined, disagreement ?? "journal and venue agree"),
+      shown(
+        this.#approvals,
+        !alarm,
+        alarm ? `${alarm.count} × ${alarm.code}: ${alarm.message}` : "none refused that should not have come",
+      ),
+      shown(this.#heard, !this.#risk.silent, this.#risk.silent ? "RiskSilent: nothing that adds exposure is sent" : "heard"),
     ];
   }
 
@@ -317,9 +355,11 @@ export class Broker implements BrokerService {
   async #importSendLog(): Promise<number> {
     let imported = 0;
     for await (const records of this.#sendLog.history()) {
-      const ids = records.map((record) => orderFromText(record.order).clientOrderId);
+      for (const record of records) if (record.kind === "signed") await this.#venue.recall?.(record);
+      const ofOrders = records.filter((record) => record.kind !== "signed");
+      const ids = ofOrders.map((record) => orderFromText(record.order).clientOrderId);
       const missing = await this.#journal.missing(ids);
-      for (const [index, record] of records.entries()) {
+      for (const [index, record] of ofOrders.entries()) {
         if (!missing.has(ids[index] ?? "")) continue;
         await this.#journal.importSent(record);
         imported += 1;

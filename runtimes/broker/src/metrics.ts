@@ -1,10 +1,12 @@
 import type { Metrics } from "@bellwether/service-kit";
 import type { BrokerOrder, WireFill } from "@bellwether/trading";
+import type { BrokerErrorCode } from "./errors.ts";
 
 /** What a broker counts. Names are part of the interface for dashboards; see README.md. */
 export class BrokerMetrics {
   readonly #submissions;
   readonly #submitSeconds;
+  readonly #refusals;
   readonly #fills;
   readonly #tracked;
   readonly #unknown;
@@ -14,6 +16,10 @@ export class BrokerMetrics {
     this.#submissions = metrics.counter("bellwether_broker_submissions_total", {
       help: "Approvals taken to the venue, by what came of them at first (Unknown is settled later), and refused ones.",
       labels: ["outcome"],
+    });
+    this.#refusals = metrics.counter("bellwether_broker_refusals_total", {
+      help: "Approvals that were refused before anything was recorded, by code.",
+      labels: ["code"],
     });
     this.#submitSeconds = metrics.histogram("bellwether_broker_submit_seconds", {
       help: "From the approval's arrival to the answer: two synced records and the venue in between.",
@@ -37,6 +43,10 @@ export class BrokerMetrics {
   submitted(outcome: BrokerOrder["state"] | "Refused", seconds: number): void {
     this.#submissions.inc({ outcome });
     this.#submitSeconds.observe(seconds);
+  }
+
+  refused(code: BrokerErrorCode): void {
+    this.#refusals.inc({ code });
   }
 
   filled(fills: readonly WireFill[]): void {

@@ -11,7 +11,7 @@ import {
   terminalOrderStates,
   transition,
 } from "@bellwether/trading";
-import type { SendRecord } from "../durable/send-log.ts";
+import type { OrderRecord } from "../durable/send-log.ts";
 import type { BrokerErrorCode } from "../errors.ts";
 import type { FailPoints } from "../fail-points.ts";
 import type { VenueOrder, VenueTrade } from "../venues/venue.ts";
@@ -106,6 +106,29 @@ export class Journal {
     return new Set(clientOrderIds.filter((id) => !known.has(id)));
   }
 
+  /** Of orders at the venue those that nobody here has sent and no person has looked at. */
+  async foreign(venueIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const missing = await this.missing(venueIds);
+    if (missing.size === 0) return missing;
+    const rows = await this.#options.database.query<{ venue_id: string }>(
+      "select venue_id from broker.adopted_orders where account_uid = $1 and venue_id = any($2)",
+      [this.#options.accountUid, [...missing]],
+    );
+    const adopted = new Set(rows.map((row) => row.venue_id));
+    return new Set([...missing].filter((id) => !adopted.has(id)));
+  }
+
+  /** Orders of another hand that a person takes note of. */
+  async adopt(venueIds: readonly string[], { who, reason }: { who: string; reason: string }): Promise<void> {
+    await this.#write(async (transaction) => {
+      for (const venueId of venueIds)
+        await transaction.query(
+          "insert into broker.adopted_orders (account_uid, venue_id, who, reason) values ($1, $2, $3, $4) on conflict (account_uid, venue_id) do nothing",
+          [this.#options.accountUid, venueId, who, reason],
+        );
+    });
+  }
+
   /** The public key of an approval, or undefined when this policy's risk has not published it under this epoch. */
   async riskKey(keyId: string, policyUid: string): Promise<{ publicKey: string; epoch: number } | undefined> {
     const [row] = await this.#options.database.query<{ public_key: string; epoch: string }>(
@@ -175,7 +198,7 @@ export class Journal {
    * Brings in what the send log knows and Postgres does not (it came back from an older copy): a sent order as Unknown, to be resolved by
    * what the venue says, a void as NotSent.
    */
-  async importSent(record: SendRecord): Promise<void> {
+  async importSent(record: OrderRecord): Promise<void> {
     await this.#write(async (transaction) => {
       const order = parseCanonicalOrder(record.order);
       if (await this.#row(transaction, order.clientOrderId)) return;

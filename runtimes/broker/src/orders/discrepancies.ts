@@ -25,6 +25,10 @@ export class Discrepancies {
     this.#foreign = clientOrderIds.slice(0, remembered);
   }
 
+  get foreign(): readonly string[] {
+    return this.#foreign;
+  }
+
   get size(): number {
     return this.#byOrder.size + this.#foreign.length;
   }

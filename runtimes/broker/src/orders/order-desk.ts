@@ -16,9 +16,12 @@ import { type CancelLegs, type StoredOrder, brokerOrderOf, isTracked } from "../
 import type { SentOrder, SubmitReply, Venue, VenueHealth, VenueOrder, VenueTrade } from "../venues/venue.ts";
 import type { ApprovalVerifier } from "./approval-verifier.ts";
 import type { BrokerMetrics } from "../metrics.ts";
+import { Alarms } from "./alarms.ts";
+import { type DeadManView, deadManStep } from "./dead-man.ts";
 import { Discrepancies } from "./discrepancies.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import { checkOrder, orderFromText } from "./order-checks.ts";
+import type { RiskWatch } from "./risk-watch.ts";
 
 export interface OrderDeskOptions {
   readonly account: string;
@@ -27,6 +30,10 @@ export interface OrderDeskOptions {
   readonly sendLog: Pick<SendRecords, "append">;
   readonly venue: Venue;
   readonly verifier: ApprovalVerifier;
+  readonly risk: RiskWatch;
+  /** Wall milliseconds after which entries are cancelled while nobody judges them. */
+  readonly deadManMs: number;
+  marketTimeMs(): number;
   /** Close of the market's last base bar. */
   lastPrice(market: string): Decimal | undefined;
   /** Bars of this market have to come from now on. */
@@ -60,6 +67,8 @@ export class OrderDesk {
   /** Orders that will be asked about already: another hint adds nothing. */
   readonly #asking = new Set<string>();
   readonly discrepancies = new Discrepancies();
+  readonly alarms = new Alarms();
+  #armedAtMs: number | undefined;
 
   constructor(options: OrderDeskOptions) {
     this.#options = options;
@@ -80,8 +89,16 @@ export class OrderDesk {
       return order;
     } catch (error) {
       metrics.submitted("Refused", elapsed());
+      if (hasCode<BrokerErrorCode>(error)) this.#refused(error, approval);
       throw error;
     }
+  }
+
+  #refused(error: CodedError<BrokerErrorCode>, { keyId, epoch }: Approval): void {
+    const { clock, metrics, log } = this.#options;
+    metrics.refused(error.code);
+    if (this.alarms.refused(error.code, error.message, clock.nowMs()))
+      log.error({ err: error, keyId, epoch }, "an approval was refused that should not have come");
   }
 
   #submitOnce(approval: Approval): Promise<{ order: BrokerOrder; sent: boolean }> {
@@ -163,7 +180,45 @@ export class OrderDesk {
         differing.push(stored.order.clientOrderId);
     }
     await this.refresh(differing);
+    await this.#endWhatIsDue(tracked);
+    await this.#keepDeadMan(tracked);
     metrics.swept({ tracked: tracked.length, unknown, discrepancies: this.discrepancies.size });
+  }
+
+  /** Entries past their time, where the venue does not end them; and at a real venue all of them, once nobody has judged them for too long. */
+  async #endWhatIsDue(tracked: readonly StoredOrder[]): Promise<void> {
+    const { venue, risk, deadManMs, log } = this.#options;
+    const deserted = venue.kind !== "paper" && risk.silentMs > deadManMs;
+    for (const { order, state, cancelRequested } of tracked) {
+      const expired = !venue.holdsExpiry && order.expiresAt !== undefined && this.#options.marketTimeMs() >= order.expiresAt;
+      if (state !== "Working" || cancelRequested !== undefined || !(deserted || expired)) continue;
+      if (deserted) log.warn({ clientOrderId: order.clientOrderId }, "risk is silent: a working entry is cancelled");
+      await this.cancel(order.clientOrderId, "entry");
+    }
+  }
+
+  /** The venue's own switch, for the case that this process is gone; a failure leaves it as it was. */
+  async #keepDeadMan(tracked: readonly StoredOrder[]): Promise<void> {
+    const { venue, risk, deadManMs, clock, log } = this.#options;
+    if (!venue.cancelAllAfter) return;
+    const nowMs = clock.nowMs();
+    const view: DeadManView = {
+      nowMs,
+      armedAtMs: this.#armedAtMs,
+      timeoutMs: deadManMs,
+      working: tracked.filter(({ state }) => state === "Working").length,
+      protectiveLegs: tracked.reduce((count, { protectiveLegs }) => count + protectiveLegs.length, 0),
+      riskSilent: risk.silent,
+    };
+    const step = deadManStep(view);
+    if (step === "leave") return;
+    try {
+      await venue.cancelAllAfter(step === "arm" ? deadManMs : 0);
+      this.#armedAtMs = step === "arm" ? nowMs : undefined;
+    } catch (error) {
+      if (!hasCode(error, "VENUE_UNREACHABLE")) throw error;
+      log.warn({ err: error }, `the venue's dead-man switch could not be ${step === "arm" ? "armed" : "taken off"}`);
+    }
   }
 
   /** Looks for orders at the venue that nobody here has sent: they are held for a person, not touched. */
@@ -178,9 +233,20 @@ export class OrderDesk {
       log.warn({ err: error }, "the venue cannot be asked about its open orders");
       return;
     }
-    const foreign = await journal.missing(ids);
+    const foreign = await journal.foreign(ids);
     for (const clientOrderId of foreign) log.error({ clientOrderId }, "the venue holds an order that this broker has not sent");
     this.discrepancies.foreignAre([...foreign]);
+  }
+
+  /** A person has looked at what another hand placed: it holds nothing up any more. @returns how many orders that is */
+  async adopt(who: string, reason: string): Promise<number> {
+    const { journal, log } = this.#options;
+    await this.audit();
+    const ids = this.discrepancies.foreign;
+    await journal.adopt(ids, { who, reason });
+    for (const venueId of ids) log.warn({ venueId, who, reason }, "an order of another hand was adopted");
+    await this.audit();
+    return ids.length;
   }
 
   async #recordAboutToSend(approval: Approval, order: FinalOrder): Promise<{ order: StoredOrder; created: boolean }> {
@@ -188,7 +254,10 @@ export class OrderDesk {
     requireAccepted(order, venue.health());
     const rules = venue.rules(order.market);
     if (rules) this.#options.follow(order.market);
-    if (order.side === "buy") this.discrepancies.requireNone();
+    if (order.side === "buy") {
+      this.#options.risk.requireHeard();
+      this.discrepancies.requireNone();
+    }
     const notional = checkOrder(order, { account, rules, hardCaps, lastPrice: this.#options.lastPrice(order.market) });
     failPoints.pass("before-about-to-send");
     verifier.requireUnexpired(approval);

@@ -147,6 +147,15 @@ export const brokerAccount = z.strictObject({
       answeredAt: instantMs.optional(),
     })
     .optional(),
+  /** Approvals of the last ten minutes that the broker refused and that no healthy risk sends: forged, replayed, of another epoch, above a hard cap. */
+  alarms: z
+    .array(
+      z.strictObject({ code: z.string().max(64), count: z.int().positive(), lastAt: instantMs, message: z.string().max(300) }),
+    )
+    .max(32)
+    .optional(),
+  /** On what journal and venue disagree, in words: nothing is bought while it stands. */
+  discrepancy: z.string().max(500).optional(),
   /** Venues on chains: what a transaction costs now, and what was paid since the begin of the UTC day, in the policy's base currency where a price is known. */
   fees: z
     .strictObject({
