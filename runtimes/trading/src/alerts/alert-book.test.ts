@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { parseDecimal } from "../decimal.ts";
 import type { Alert } from "../wire/alerts.ts";
 import {
   type AlertBook,
@@ -7,9 +8,11 @@ import {
   alertBook,
   clearForMs,
   emptyAlertBook,
+  markPeaks,
   markPosted,
+  passOver,
   stepAlerts,
-  tellAlerts,
+  tellOnce,
 } from "./alert-book.ts";
 import { breakerConditions, controlAlert, strategyConditions } from "./conditions.ts";
 import { slackMessage } from "./slack-message.ts";
@@ -75,7 +78,7 @@ describe("the alert book", () => {
     expect(stepAlerts(book, [condition(true)], 2_000)).toBe(book);
     expect(stepAlerts(emptyAlertBook, [condition(false)], 2_000)).toBe(emptyAlertBook);
     expect(markPosted(book, new Set(["other"]))).toBe(book);
-    expect(tellAlerts(book, [])).toBe(book);
+    expect(tellOnce(book, [])).toBe(book);
   });
 
   test("goes through JSON and its schema, so that a restart tells nothing twice", () => {
@@ -94,9 +97,21 @@ describe("the alert book", () => {
   test("what a person did is told once, however often it is seen", () => {
     const event = { id: "7", time: 5, what: "Halt", who: "ada", why: "drill", detail: "2 orders" } as const;
     const told = controlAlert(event, { namespace: "demo", name: "p" });
-    const book = tellAlerts(emptyAlertBook, [told]);
-    expect(tellAlerts(book, [told])).toBe(book);
+    const book = tellOnce(emptyAlertBook, [told]);
+    expect(tellOnce(book, [told])).toBe(book);
     expect(book.recent[0]?.summary).toBe("riskpolicy p: Halt by ada: drill (2 orders)");
+    const many = Array.from({ length: 60 }, (_, index) => condition(true, `k${index}`));
+    expect(tellOnce(stepAlerts(book, many, 9), [told]).recent.some(({ id }) => id === told.id)).toBe(false);
+    expect(tellOnce(passOver(emptyAlertBook, [told]), [told]).recent).toEqual([]);
+  });
+
+  test("keeps the highest equity of each strategy that there is", () => {
+    const at = (text: string) => new Map([["u", parseDecimal(text)]]);
+    const first = markPeaks(emptyAlertBook, at("10"));
+    expect(markPeaks(first, at("9"))).toBe(first);
+    expect(markPeaks(first, at("11")).peaks).toEqual({ u: "11" });
+    expect(markPeaks(first, new Map()).peaks).toEqual({});
+    expect(markPeaks(emptyAlertBook, new Map())).toBe(emptyAlertBook);
   });
 
   test("stays bounded, and its ids unique, whatever happens", () => {

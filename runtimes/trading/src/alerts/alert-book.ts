@@ -1,9 +1,13 @@
 import { z } from "zod";
-import { instantMs } from "../wire/decimal-string.ts";
+import { type Decimal, formatDecimal, parseDecimal } from "../decimal.ts";
+import { decimalString, instantMs } from "../wire/decimal-string.ts";
 import { type Alert, alert } from "../wire/alerts.ts";
 
 const maxRecent = 50;
 const maxUnposted = 100;
+/** Twice as many as a portfolio has control events, so that none of those it still shows is forgotten. */
+const maxRemembered = 100;
+const maxPeaks = 1_000;
 /** Conditions that may be firing at once; what comes after them is not told until one of them ends. */
 const maxOpen = 1_000;
 /** A condition must have been gone for this long to be over: a figure that swings around its threshold is told once. */
@@ -24,10 +28,21 @@ export const alertBook = z.strictObject({
   unposted: z.array(alert).max(maxUnposted),
   /** Alerts that left `unposted` for want of room. */
   dropped: z.int().nonnegative(),
+  /** Ids of what was told once and has no end, newest last. */
+  toldOnce: z.array(z.string().max(200)).max(maxRemembered),
+  /** Highest equity of each strategy since it was first seen, by uid: what its drawdown is counted from. */
+  peaks: z.record(z.string().max(64), decimalString),
 });
 export type AlertBook = z.infer<typeof alertBook>;
 
-export const emptyAlertBook: AlertBook = Object.freeze({ open: {}, recent: [], unposted: [], dropped: 0 });
+export const emptyAlertBook: AlertBook = Object.freeze({
+  open: {},
+  recent: [],
+  unposted: [],
+  dropped: 0,
+  toldOnce: [],
+  peaks: {},
+});
 
 /** One thing that is watched, as it stands now. */
 export interface AlertCondition extends Pick<Alert, "severity" | "source" | "name" | "value" | "threshold"> {
@@ -83,10 +98,32 @@ export function stepAlerts(book: AlertBook, conditions: readonly AlertCondition[
 }
 
 /** Tells something that has no end, once: what a person did. */
-export function tellAlerts(book: AlertBook, alerts: readonly Alert[]): AlertBook {
-  const known = new Set([...book.recent, ...book.unposted].map(({ id }) => id));
+export function tellOnce(book: AlertBook, alerts: readonly Alert[]): AlertBook {
+  const known = new Set(book.toldOnce);
   const news = alerts.filter(({ id }) => !known.has(id));
-  return news.length === 0 ? book : tell(book, news);
+  return news.length === 0 ? book : { ...tell(book, news), toldOnce: remembered(book, news) };
+}
+
+/** Takes it for told without telling it: what happened before anybody watched. */
+export function passOver(book: AlertBook, alerts: readonly Alert[]): AlertBook {
+  return { ...book, toldOnce: remembered(book, alerts) };
+}
+
+function remembered({ toldOnce }: AlertBook, alerts: readonly Alert[]): string[] {
+  return [...toldOnce, ...alerts.map(({ id }) => id)].slice(-maxRemembered);
+}
+
+/** Raises the peaks that are exceeded and forgets strategies that are gone; the same book when no peak moved. */
+export function markPeaks(book: AlertBook, equities: ReadonlyMap<string, Decimal>): AlertBook {
+  const peaks: Record<string, string> = {};
+  let changed = Object.keys(book.peaks).some((uid) => !equities.has(uid));
+  for (const [uid, equity] of [...equities].slice(0, maxPeaks)) {
+    const before = book.peaks[uid];
+    const higher = before === undefined || equity > parseDecimal(before);
+    peaks[uid] = higher ? formatDecimal(equity) : before;
+    changed ||= higher;
+  }
+  return changed ? { ...book, peaks } : book;
 }
 
 /** The webhook has taken these, or never will. */
