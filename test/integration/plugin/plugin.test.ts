@@ -1,0 +1,235 @@
+import { writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import path from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { FakeRisk, portfolioObject } from "../../../plugin/src/testing/fake-world.ts";
+import { clientOrderId, intentId, intentObject, orderEntryObject } from "../../../plugin/src/testing/wire-objects.ts";
+import type { StoredPolicy } from "../../../plugin/src/cluster/cluster.ts";
+import { type ControlPlane, describeWithControlPlane } from "../control-plane.ts";
+import { type CommandResult, bellwether } from "./command.ts";
+import { KubeletStandIn } from "./kubelet-stand-in.ts";
+import { riskServer } from "./risk-server.ts";
+
+const haltAnnotation = "bellwether.dev/halt";
+const labels = { "bellwether.dev/riskpolicy": "demo", "app.kubernetes.io/component": "risk" };
+const ready = { phase: "Running", conditions: [{ type: "Ready", status: "True" }] };
+
+async function apply(plane: ControlPlane, object: object): Promise<void> {
+  const { code, stderr } = await plane.kubectl(["apply", "--server-side", "-f", "-"], JSON.stringify(object));
+  if (code !== 0) throw new Error(stderr);
+}
+
+async function setStatus(plane: ControlPlane, kind: string, { name, status }: { name: string; status: object }): Promise<void> {
+  const patch = JSON.stringify({ status });
+  const { code, stderr } = await plane.kubectl([
+    "patch",
+    kind,
+    name,
+    "-n",
+    "bellwether",
+    "--subresource=status",
+    "--type=merge",
+    "-p",
+    patch,
+  ]);
+  if (code !== 0) throw new Error(stderr);
+}
+
+async function policyObject(plane: ControlPlane): Promise<StoredPolicy> {
+  const { stdout } = await plane.kubectl(["get", "riskpolicy", "demo", "-n", "bellwether", "-o", "json"]);
+  return JSON.parse(stdout) as StoredPolicy;
+}
+
+/** Namespace, node, risk pod, ServiceAccount and policy, as a cluster with Bellwether has them. */
+async function furnish(plane: ControlPlane, kubeletPort: number): Promise<void> {
+  await apply(plane, { apiVersion: "v1", kind: "Namespace", metadata: { name: "bellwether" } });
+  await apply(plane, { apiVersion: "v1", kind: "Node", metadata: { name: "here" } });
+  const addresses = [{ type: "InternalIP", address: "127.0.0.1" }];
+  await setStatus(plane, "node", {
+    name: "here",
+    status: { addresses, daemonEndpoints: { kubeletEndpoint: { Port: kubeletPort } } },
+  });
+  const inNamespace = (name: string) => ({ name, namespace: "bellwether" });
+  await apply(plane, { apiVersion: "v1", kind: "ServiceAccount", metadata: inNamespace("bellwether-cli") });
+  await apply(plane, {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { ...inNamespace("rpol-demo-risk-0"), labels },
+    spec: { nodeName: "here", containers: [{ name: "risk", image: "none" }] },
+  });
+  await setStatus(plane, "pod", { name: "rpol-demo-risk-0", status: ready });
+  await apply(plane, {
+    apiVersion: "bellwether.dev/v1alpha1",
+    kind: "RiskPolicy",
+    metadata: inNamespace("demo"),
+    spec: {
+      baseCurrency: "USDT",
+      accounts: [
+        {
+          name: "paper",
+          paper: { balances: [{ asset: "USDT", amount: "10000" }], market: { replay: { dataset: { synthetic: { seed: 1 } } } } },
+        },
+      ],
+    },
+  });
+}
+
+await describeWithControlPlane("kubectl bellwether on a real API server", {}, (plane) => {
+  let kubelet: KubeletStandIn;
+  let server: ReturnType<typeof riskServer>;
+  let risk: FakeRisk;
+  /** What risk's watch would have seen. */
+  let seen: StoredPolicy | undefined;
+  const run = (...args: string[]): Promise<CommandResult> => bellwether(plane().kubeconfig, ["-n", "bellwether", ...args]);
+  const annotations = async (): Promise<Record<string, string>> => ({ ...(await policyObject(plane())).metadata.annotations });
+
+  beforeAll(async () => {
+    kubelet = await KubeletStandIn.start();
+    await furnish(plane(), kubelet.port);
+    const jwks = await plane().kubectl(["get", "--raw", "/openid/v1/jwks"]);
+    const jwksFile = path.join(plane().directory, "jwks.json");
+    writeFileSync(jwksFile, jwks.stdout);
+    risk = new FakeRisk(() => seen);
+    server = riskServer(risk, { jwksFile, issuer: plane().issuer });
+    // Risk's own watch, in small: what the API server says of the policy.
+    server.addHook("onRequest", async () => void (seen = await policyObject(plane())));
+    await server.listen({ port: 0, host: "127.0.0.1" });
+  });
+  afterAll(async () => {
+    await server?.close();
+    await kubelet?.stop();
+  });
+  beforeEach(async () => {
+    kubelet.pods.set("bellwether/rpol-demo-risk-0", (server.server.address() as AddressInfo).port);
+    kubelet.forwards.length = 0;
+    risk.calls.length = 0;
+    risk.journalHalt = undefined;
+    risk.shown = portfolioObject();
+    await plane().kubectl(["annotate", "riskpolicy", "demo", "-n", "bellwether", `${haltAnnotation}-`, "bellwether.dev/reduce-"]);
+  });
+
+  test("halt writes the annotation and, through the port-forward, the journal; resume clears both", async () => {
+    const halted = await run("halt", "--reason", "wrong prices", "-o", "json");
+    expect(halted).toMatchObject({ code: 0, stderr: "" });
+    expect(JSON.parse(halted.stdout)).toMatchObject({ changed: true, journal: { recorded: true }, state: "Halted" });
+    expect((await annotations())[haltAnnotation]).toMatch(/^wrong prices \(by admin at \d{4}-/);
+    expect(risk.calls).toEqual([{ call: "halt", body: { who: "admin", reason: "wrong prices", state: "Halted" } }]);
+    expect(kubelet.forwards).toContain("bellwether/rpol-demo-risk-0");
+
+    const resumed = await run("resume", "--reason", "prices agree");
+    expect(resumed).toMatchObject({ code: 0, stderr: "" });
+    expect(resumed.stdout).toContain("riskpolicy/demo resumed: trading is Active");
+    expect(await annotations()).not.toHaveProperty([haltAnnotation]);
+    expect(risk.journalHalt).toBeUndefined();
+  });
+
+  test("a dry run changes neither the object nor the journal", async () => {
+    const before = (await policyObject(plane())).metadata.resourceVersion;
+    for (const args of [["halt"], ["reduce"], ["resume", "-r", "x"]]) {
+      const { code, stdout } = await run(...args, "--dry-run");
+      expect([code, stdout.includes("dry run")]).toEqual([0, true]);
+    }
+    expect((await policyObject(plane())).metadata.resourceVersion).toBe(before);
+    expect(risk.calls).toEqual([]);
+  });
+
+  test("halt holds by the annotation alone when risk does not answer", async () => {
+    kubelet.pods.clear();
+    const { code, stdout } = await run("halt", "-r", "wrong prices");
+    expect(code).toBe(0);
+    expect(stdout).toContain("the kubelet says: failed to connect to localhost:8080");
+    expect(await annotations()).toHaveProperty([haltAnnotation]);
+    const resumed = await run("resume", "-r", "x");
+    expect(resumed).toMatchObject({ code: 1, stdout: "" });
+    expect(resumed.stderr).toContain("cannot read the portfolio at the risk of riskpolicy/demo");
+    expect(await annotations()).toHaveProperty([haltAnnotation]);
+  });
+
+  test("resume ends with 1 and the next step while spec.trading holds", async () => {
+    const set = (trading: string): Promise<unknown> =>
+      plane().kubectl([
+        "patch",
+        "riskpolicy",
+        "demo",
+        "-n",
+        "bellwether",
+        "--type=merge",
+        "-p",
+        JSON.stringify({ spec: { trading } }),
+      ]);
+    await set("Halted");
+    const { code, stdout } = await run("resume", "-r", "x");
+    await set("Active");
+    expect(code).toBe(1);
+    expect(stdout).toContain("spec.trading is Halted");
+  });
+
+  test("status, orders and why come through the same way", async () => {
+    risk.shownOrders = { orders: [orderEntryObject()], more: false };
+    risk.intents.set(intentId, intentObject());
+    risk.intents.set(clientOrderId, intentObject());
+    expect((await run("status")).stdout).toContain("riskpolicy/demo  Active  equity 10,012.34 USDT");
+    expect(JSON.parse((await run("status", "-o", "json")).stdout)).toMatchObject({
+      policies: [{ name: "demo", figuresFrom: "risk" }],
+    });
+    expect((await run("orders", "--open", "--limit", "7")).stdout).toContain(clientOrderId);
+    expect(risk.calls).toContainEqual({ call: "orders", body: { openOnly: true, limit: 7 } });
+    for (const id of [intentId, clientOrderId]) expect((await run("why", id)).stdout).toContain("filled completely");
+    expect(await run("why", "0000")).toMatchObject({ code: 3, stdout: "" });
+  });
+
+  describe("a person without rights", () => {
+    test("is told which right is missing, and may still read what they may read", async () => {
+      const nobody = await plane().kubeconfigFor("mallory");
+      const refused = await bellwether(nobody, ["-n", "bellwether", "halt"]);
+      expect(refused).toMatchObject({ code: 1, stdout: "" });
+      expect(refused.stderr).toMatch(/cannot list riskpolicies in namespace bellwether: .*forbidden/);
+
+      await apply(plane(), {
+        apiVersion: "rbac.authorization.k8s.io/v1",
+        kind: "ClusterRole",
+        metadata: { name: "reader" },
+        rules: [
+          { apiGroups: ["bellwether.dev"], resources: ["strategies", "riskpolicies"], verbs: ["get", "list"] },
+          { apiGroups: [""], resources: ["pods"], verbs: ["get", "list"] },
+        ],
+      });
+      await plane().kubectl(["create", "clusterrolebinding", "reader", "--clusterrole=reader", "--user=mallory"]);
+      const status = await bellwether(nobody, ["-n", "bellwether", "status"]);
+      expect(status.code).toBe(0);
+      expect(status.stdout).toMatch(/risk could not be asked: cannot get a token of ServiceAccount bellwether-cli/);
+      const halt = await bellwether(nobody, ["-n", "bellwether", "halt"]);
+      expect(halt).toMatchObject({ code: 1, stdout: "" });
+      expect(halt.stderr).toMatch(/NOT STOPPED.*annotate riskpolicy\/demo.*forbidden/);
+      expect(await annotations()).not.toHaveProperty([haltAnnotation]);
+    });
+  });
+
+  test.each([
+    { what: "a policy that is not there", args: ["halt", "demi"], code: 3, says: "there are: demo" },
+    {
+      what: "a namespace without policies",
+      args: ["-n", "default", "halt"],
+      code: 3,
+      says: "namespace default has no RiskPolicy",
+    },
+    { what: "a strategy that is not there", args: ["orders", "trend"], code: 3, says: "no Strategy 'trend'" },
+    { what: "a context that is not there", args: ["--context", "prod", "status"], code: 1, says: 'no context "prod"' },
+    { what: "a command that is none", args: ["stop"], code: 2, says: "no command 'stop'" },
+  ])("$what ends with $code", async ({ args, code, says }) => {
+    const result = await run(...args);
+    expect(result).toMatchObject({ code, stdout: "" });
+    expect(result.stderr).toContain(says);
+    expect(result.stderr).toContain("next: ");
+  });
+
+  test("a cluster without Bellwether, and one that does not answer, are told apart", async () => {
+    const gone = path.join(plane().directory, "gone.kubeconfig");
+    const cluster = { clusters: [{ name: "x", cluster: { server: "https://127.0.0.1:1" } }], users: [{ name: "x", user: {} }] };
+    const contexts = [{ name: "x", context: { cluster: "x", user: "x" } }];
+    writeFileSync(gone, JSON.stringify({ apiVersion: "v1", kind: "Config", ...cluster, contexts, "current-context": "x" }));
+    const result = await bellwether(gone, ["status"]);
+    expect(result).toMatchObject({ code: 1, stdout: "" });
+    expect(result.stderr).toContain("kubectl cluster-info");
+  });
+});
