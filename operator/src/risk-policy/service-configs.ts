@@ -127,7 +127,8 @@ function accountOf(account: RiskAccount): BrokerConfigInput["account"] {
     const { exchange, sandbox, baseUrl } = account.ccxt;
     return { name, ccxt: { exchange, ...(sandbox !== undefined && { sandbox }), ...(baseUrl !== undefined && { baseUrl }) } };
   }
-  return { name, solana: { rpcUrls: account.solana?.rpcUrls ?? [] } };
+  const { rpcUrls = [], genesisHash = "", programAllowList = [] } = account.solana ?? {};
+  return { name, solana: { rpcUrls, genesisHash, programAllowList } };
 }
 
 function paperOf(paper: NonNullable<RiskAccount["paper"]>): NonNullable<BrokerConfigInput["account"]["paper"]> {

@@ -72,7 +72,65 @@ const ccxtAccount = z.strictObject({
   baseUrl: ccxtMarket.shape.baseUrl,
   credentialsDirectory,
 });
-const solanaAccount = z.strictObject({ rpcUrls: z.array(z.url().max(300)).max(8).default([]), credentialsDirectory });
+
+const solanaAddress = z.string().regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/, "must be a Solana address (base58, 32 to 44 characters)");
+const solanaToken = z.strictObject({ asset: z.string().min(1).max(40), mint: solanaAddress, decimals: z.int().min(0).max(18) });
+/** Of mainnet. SOL stands under the mint of its wrapped form. */
+const mainnetTokens: z.input<typeof solanaToken>[] = [
+  { asset: "SOL", mint: "So11111111111111111111111111111111111111112", decimals: 9 },
+  { asset: "USDC", mint: "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", decimals: 6 },
+  { asset: "USDT", mint: "Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB", decimals: 6 },
+];
+const unique = (name: string): [(values: readonly string[]) => boolean, string] => [
+  (values) => new Set(values).size === values.length,
+  `${name} may stand here once only`,
+];
+
+const solanaAccount = z.strictObject({
+  /** Two or more: one is judged by the other, and only two can prove that a transaction never landed. */
+  rpcUrls: z
+    .array(z.url().max(300))
+    .min(1)
+    .max(8)
+    .refine(...unique("an address")),
+  /** Of the cluster all of them must be of. */
+  genesisHash: solanaAddress,
+  /** Programs a transaction may call besides System, Token, Associated Token and Compute Budget, whose instructions are decoded one by one. */
+  programAllowList: z.array(solanaAddress).max(64).default([]),
+  /** Foreign accounts that may be paid directly: a maker that signs swaps, a treasury. */
+  destinations: z.array(solanaAddress).max(64).default([]),
+  tokens: z
+    .array(solanaToken)
+    .min(2)
+    .max(64)
+    .refine((rows) => new Set(rows.map((row) => row.asset)).size === rows.length, "an asset may stand here once only")
+    .refine((rows) => new Set(rows.map((row) => row.mint)).size === rows.length, "a mint may stand here once only")
+    .default(mainnetTokens),
+  swap: z
+    .strictObject({
+      /** Serves `/swap/v1/quote` and `/swap/v1/swap`. */
+      baseUrl: z.url().max(300).default("https://lite-api.jup.ag"),
+      slippageBps: z.int().min(1).max(1_000).default(50),
+      /** How much worse than the market's last price a swap may be. */
+      maxDeviationBps: z.int().min(1).max(2_000).default(200),
+    })
+    .prefault({}),
+  fees: z
+    .strictObject({
+      percentile: z.int().min(1).max(100).default(75),
+      maxPriorityFeeMicroLamports: z.int().min(0).max(1_000_000_000_000).default(1_000_000),
+      maxFeeLamportsPerTransaction: z.int().min(5_000).max(1_000_000_000_000).default(1_000_000),
+      /** Of a UTC day. */
+      dailyFeeLamports: z.int().min(5_000).max(1_000_000_000_000_000).default(50_000_000),
+    })
+    .prefault({}),
+  maxComputeUnits: z.int().min(1_000).max(1_400_000).default(600_000),
+  /** Most that one swap may lock in new token accounts: two of them. */
+  maxRentLamports: z.int().min(0).max(1_000_000_000).default(4_100_000),
+  /** Where bars and the last price come from. */
+  market: paperAccount.shape.market.default({ ccxt: { exchange: "binance" } }),
+  credentialsDirectory,
+});
 
 const account = z
   .strictObject({

@@ -36,6 +36,13 @@ export const brokerErrors = {
   RISK_SILENT:
     "RiskSilent: the broker has not heard from risk for too long; it sends nothing that adds exposure until risk has read the account again.",
   ORDER_NOT_SUPPORTED: "The venue has no order of this kind: time in force, stop or size.",
+  KEYPAIR_INVALID:
+    "KeypairInvalid: the mounted file is no Solana keypair; the message says what is wrong with it, never what it holds.",
+  CLUSTER_WRONG: "RpcOfAnotherCluster: the genesis hash of the RPC is not the configured one; nothing is read or sent there.",
+  TRANSACTION_REFUSED:
+    "A proposed transaction does what the order does not approve, or cannot be read: it is not signed. All violations are named.",
+  SWAP_REFUSED: "The swap service has no swap for this order, or answers in another shape.",
+  FEE_BUDGET: "With this transaction the account would pass its daily budget of transaction fees.",
   EXCHANGE_NOT_VERIFIED:
     "ExchangeNotVerified: lookup by client order id has not been proven for this exchange; live trading on it is refused.",
   EXCHANGE_UNKNOWN: "ccxt has no exchange of this name.",
@@ -84,6 +91,8 @@ export const brokerStatus: Readonly<Partial<Record<BrokerErrorCode, number>>> = 
   VENUE_STALE: 503,
   RISK_SILENT: 503,
   ORDER_NOT_SUPPORTED: 422,
+  KEYPAIR_INVALID: 503,
+  CLUSTER_WRONG: 503,
   EXCHANGE_NOT_VERIFIED: 422,
   DATASET_UNREADABLE: 503,
   DATASET_INVALID: 503,

@@ -10,6 +10,8 @@ export const failPointNames = [
   "after-about-to-send",
   /** In the send log, too; no byte has left. */
   "before-venue-send",
+  /** Solana: the signed bytes are stored in both places; none has left. */
+  "after-signed-stored",
   /** The venue has accepted durably; its answer has not arrived. */
   "after-venue-accept",
   /** The answer is here and not recorded. */

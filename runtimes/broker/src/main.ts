@@ -15,7 +15,13 @@ import {
 } from "@bellwether/service-kit";
 import { createBrokerApi } from "./api.ts";
 import { Broker } from "./broker.ts";
-import { type BrokerConfig, type CcxtAccountConfig, brokerConfig } from "./config.ts";
+import {
+  type BrokerConfig,
+  type CcxtAccountConfig,
+  type PaperAccountConfig,
+  type SolanaAccountConfig,
+  brokerConfig,
+} from "./config.ts";
 import type { BrokerErrorCode } from "./errors.ts";
 import { type FailPoints, isFailPointName, killingFailPoints, noFailPoints } from "./fail-points.ts";
 import { CcxtFeed } from "./feeds/ccxt/ccxt-feed.ts";
@@ -28,6 +34,7 @@ import { StreamHub } from "./stream-hub.ts";
 import { openCcxt } from "./venues/ccxt/open-ccxt.ts";
 import { FailedVenue } from "./venues/failed-venue.ts";
 import { openPaper } from "./venues/paper/open-paper.ts";
+import { openSolana } from "./venues/solana/open-solana.ts";
 import type { OpenVenue } from "./venues/venue.ts";
 
 const config = loadConfig(brokerConfig, { file: process.env["BELLWETHER_CONFIG"] ?? "/etc/bellwether/config.json" });
@@ -68,12 +75,11 @@ interface OpenedAccount {
 }
 
 async function openAccount(): Promise<OpenedAccount> {
-  const { paper, ccxt } = config.account;
+  const { paper, ccxt, solana } = config.account;
   if (ccxt) return openLive(ccxt);
-  if (paper) return { feed: await openFeed(paper), openVenue: openPaper(paper) };
-  const message = `AccountKindNotSupportedYet: account ${config.account.name} is of kind solana, which this version does not trade on`;
-  const error = new CodedError<BrokerErrorCode>("ACCOUNT_KIND_NOT_SUPPORTED_YET", message);
-  return failedAccount("solana", error);
+  if (solana) return openWallet(solana);
+  if (paper) return { feed: await openFeed(paper.market), openVenue: openPaper(paper) };
+  throw new CodedError<BrokerErrorCode>("INVARIANT_BROKEN", "an account has no kind");
 }
 
 async function openLive(account: CcxtAccountConfig): Promise<OpenedAccount> {
@@ -84,6 +90,18 @@ async function openLive(account: CcxtAccountConfig): Promise<OpenedAccount> {
     if (!hasCode<BrokerErrorCode>(error)) throw error;
     log.error({ err: error }, "the account cannot be opened");
     return failedAccount("ccxt", error);
+  }
+}
+
+async function openWallet(account: SolanaAccountConfig): Promise<OpenedAccount> {
+  try {
+    // The edge: everything behind it takes its HTTP client from here.
+    const openVenue = await openSolana(account, (url, init) => globalThis.fetch(url, init));
+    return { feed: await openFeed(account.market), openVenue };
+  } catch (error) {
+    if (!hasCode<BrokerErrorCode>(error)) throw error;
+    log.error({ err: error }, "the account cannot be opened");
+    return failedAccount("solana", error);
   }
 }
 
@@ -132,8 +150,7 @@ async function openBroker(parts: OpenedAccount & { hub: StreamHub; metrics: Metr
 }
 
 /** A market that cannot be played is told, by account and readiness, and trades nothing; a restart of the process would not mend it. */
-async function openFeed(paper: NonNullable<BrokerConfig["account"]["paper"]>): Promise<MarketFeed> {
-  const { market } = paper;
+async function openFeed(market: PaperAccountConfig["market"]): Promise<MarketFeed> {
   try {
     if ("replay" in market) return await openReplay({ config, replay: market.replay, clock: systemClock, log });
     const exchange = await openExchange({ ...market.ccxt, load: (name) => import(exchangeModule(name)) });

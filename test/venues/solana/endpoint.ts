@@ -1,4 +1,4 @@
-import type { Address, EncodedAccount, Signature } from "@solana/kit";
+import { type Address, type EncodedAccount, type Signature, getBase58Decoder } from "@solana/kit";
 import { decodeTokenAccount, mintDecimals } from "./accounts.ts";
 import type { Block, Chain, LandedTransaction, TokenBalance } from "./chain.ts";
 import { verifySignatures } from "./signatures.ts";
@@ -152,7 +152,7 @@ export class Endpoint {
         this.view(),
         (signatures as Signature[]).map((signature) => this.#status(signature, options["searchTransactionHistory"] === true)),
       ),
-    getTransaction: ([signature], _options, view) => this.#transaction(signature as Signature, view),
+    getTransaction: ([signature], options, view) => this.#transaction(signature as Signature, options, view),
     simulateTransaction: ([transaction], options) => this.#simulate(transaction as string, options),
     sendTransaction: ([transaction], options) => this.#send(transaction as string, options),
   };
@@ -184,7 +184,7 @@ export class Endpoint {
     };
   }
 
-  #transaction(signature: Signature, view: Block): unknown {
+  #transaction(signature: Signature, options: Options, view: Block): unknown {
     const landed = this.faults.historyLost ? undefined : this.#visible(signature, view);
     if (!landed) return null;
     const block = this.#chain.blockAt(landed.slot);
@@ -193,7 +193,8 @@ export class Endpoint {
       slot: landed.slot,
       blockTime: Math.floor(block.timeMs / 1_000),
       version: landed.wire.lookups.length > 0 || (landed.wire.transaction.messageBytes[0] ?? 0) >= 0x80 ? 0 : "legacy",
-      transaction: [Buffer.from(landed.wire.bytes).toString("base64"), "base64"],
+      transaction:
+        options["encoding"] === "base64" ? [Buffer.from(landed.wire.bytes).toString("base64"), "base64"] : asJson(landed.wire),
       meta: {
         err: landed.err,
         status: landed.err === null ? { Ok: null } : { Err: landed.err },
@@ -266,8 +267,11 @@ export class Endpoint {
       throw new RpcError(-32003, "Transaction signature verification failure");
     if (options["replaceRecentBlockhash"] !== true && !this.#blockhashValid(wire.blockhash, view))
       return inContext(view, { err: "BlockhashNotFound", logs: [], accounts: null, unitsConsumed: 0, returnData: null });
-    const simulated = this.#chain.simulate(wire);
     const wanted = (options["accounts"] as { addresses?: Address[] } | undefined)?.addresses;
+    const loaded = this.#chain.loadedAddresses(wire);
+    const most = wire.staticAccounts.length + loaded.writable.length + loaded.readonly.length;
+    if (wanted && wanted.length > most) throw new RpcError(-32602, `Too many accounts provided; max ${most}`);
+    const simulated = this.#chain.simulate(wire);
     return inContext(view, {
       err: simulated.err,
       logs: simulated.logs,
@@ -275,7 +279,7 @@ export class Endpoint {
       unitsConsumed: simulated.units,
       returnData: null,
       fee: feeOf(wire),
-      loadedAddresses: this.#chain.loadedAddresses(wire),
+      loadedAddresses: loaded,
     });
   }
 
@@ -299,6 +303,23 @@ function decoded(bytes: Uint8Array): WireTransaction {
   } catch (cause) {
     throw new RpcError(-32602, `failed to deserialize the transaction: ${String(cause)}`);
   }
+}
+
+/** Encoding `json`: accounts of the message by their address, lookup tables unresolved. */
+function asJson({ transaction, staticAccounts, blockhash, lookups, signature }: WireTransaction): unknown {
+  const message = {
+    accountKeys: staticAccounts,
+    header: {},
+    instructions: [],
+    recentBlockhash: blockhash,
+    addressTableLookups: lookups.map(({ table, writable, readonly }) => ({
+      accountKey: table,
+      writableIndexes: writable,
+      readonlyIndexes: readonly,
+    })),
+  };
+  const others = Object.values(transaction.signatures).slice(1);
+  return { message, signatures: [signature, ...others.map((bytes) => getBase58Decoder().decode(bytes ?? new Uint8Array(64)))] };
 }
 
 function inContext(view: Block, value: unknown): unknown {

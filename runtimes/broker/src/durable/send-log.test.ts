@@ -20,7 +20,8 @@ describe("the send log", () => {
   };
   const history = async (): Promise<string[]> => {
     const orders: string[] = [];
-    for await (const records of (await open()).history()) orders.push(...records.map(({ order }) => order));
+    for await (const records of (await open()).history())
+      orders.push(...records.flatMap((record) => ("order" in record ? record.order : [])));
     return orders;
   };
   const files = (): string[] => readdirSync(directory).sort();

@@ -18,10 +18,30 @@ const sendRecord = z.discriminatedUnion("kind", [
     writerEpoch: z.int(),
     aboutToSendAtMs: z.int(),
   }),
+  /** The signed bytes of a Solana transaction, written before the first of them leaves. Heights and lamports are decimal text. */
+  z.strictObject({
+    kind: z.literal("signed"),
+    operationId: z.string(),
+    operation: z.union([
+      z.strictObject({ kind: z.literal("swap"), market: z.string(), side: z.enum(["buy", "sell"]) }),
+      z.strictObject({ kind: z.literal("transfer"), asset: z.string(), destination: z.string() }),
+    ]),
+    signature: z.string(),
+    wire: z.string(),
+    blockhash: z.string(),
+    lastValidBlockHeight: z.string().regex(/^\d+$/),
+    feeLamports: z.string().regex(/^\d+$/),
+    riskEpoch: z.int(),
+    writerEpoch: z.int(),
+    atMs: z.int(),
+  }),
   /** This order was never sent and never will be. */
   z.strictObject({ kind: z.literal("void"), order: z.string(), riskEpoch: z.int(), writerEpoch: z.int(), atMs: z.int() }),
 ]);
 export type SendRecord = z.output<typeof sendRecord>;
+/** Records that speak of an order. */
+export type OrderRecord = Extract<SendRecord, { order: string }>;
+export type SignedRecord = Extract<SendRecord, { kind: "signed" }>;
 
 /** A send log as the broker uses it. The simulation keeps one in memory that dies and lives with its volume. */
 export type SendRecords = Pick<SendLog, "append" | "history" | "prune" | "healthy" | "close">;

@@ -3,6 +3,7 @@ import type { BrokerAccount, FinalOrder, MarketRules, OrderState, WireBar } from
 import type { BrokerErrorCode } from "../errors.ts";
 import type { FailPoints } from "../fail-points.ts";
 import type { MarketFeed } from "../feeds/feed.ts";
+import type { SendRecords, SignedRecord } from "../durable/send-log.ts";
 import type { Journal } from "../journal/journal.ts";
 
 /**
@@ -59,6 +60,8 @@ export interface Venue {
   readonly holdsExpiry: boolean;
   /** Of a venue that is played in this process. */
   readonly played?: PlayedVenue;
+  /** Takes back what the send log knows of bytes it has signed: Postgres may have come from an older copy. What is known already is left as it is. */
+  recall?(record: SignedRecord): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -145,6 +148,8 @@ export interface VenueContext {
   readonly dataDirectory: string;
   readonly feed: MarketFeed;
   readonly journal: Journal;
+  /** For what must be on the volume before it leaves, besides the order itself. */
+  readonly sendLog: Pick<SendRecords, "append">;
   readonly clock: Clock;
   readonly failPoints: FailPoints;
   readonly log: Logger;

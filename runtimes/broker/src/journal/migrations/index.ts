@@ -1,6 +1,7 @@
 import type { MigrationPlan } from "@bellwether/postgres";
 import { orders0001 } from "./0001-orders.ts";
 import { liveAccounts0002 } from "./0002-live-accounts.ts";
+import { solana0003 } from "./0003-solana.ts";
 
 /** In order, forward only, never edited once released. */
 export const brokerSchema: MigrationPlan = {
@@ -9,5 +10,6 @@ export const brokerSchema: MigrationPlan = {
   migrations: [
     { version: 1, name: "orders", sql: orders0001 },
     { version: 2, name: "live-accounts", sql: liveAccounts0002 },
+    { version: 3, name: "solana", sql: solana0003 },
   ],
 };

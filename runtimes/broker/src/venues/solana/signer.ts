@@ -1,0 +1,190 @@
+import { CodedError, hasCode } from "@bellwether/service-kit";
+import {
+  type Address,
+  type Base64EncodedWireTransaction,
+  getAddressEncoder,
+  getBase64EncodedWireTransaction,
+  getProgramDerivedAddress,
+  getPublicKeyFromAddress,
+  getSignatureFromTransaction,
+  partiallySignTransaction,
+  verifySignature,
+} from "@solana/kit";
+import type { BrokerErrorCode } from "../../errors.ts";
+import {
+  type DecodedTransaction,
+  type LookupTables,
+  decodeTransaction,
+  lookupTableAddresses,
+  lookupTablesOf,
+} from "./decode-transaction.ts";
+import type { Wallet } from "./keypair.ts";
+import { associatedTokenProgram, tokenProgram } from "./program-addresses.ts";
+import type { RpcPool } from "./rpc-pool.ts";
+import { type ApprovedChange, type ChangeViolation, checkSimulatedChange } from "./simulated-changes.ts";
+import { type PolicyVerdict, type TransactionPolicy, checkTransaction, sayViolation } from "./transaction-policy.ts";
+import { type AccountStates, type WalletState, walletState } from "./wallet-state.ts";
+
+/** Bytes that were checked, simulated and signed; nothing of them has left. */
+export interface CheckedTransaction {
+  readonly wire: Base64EncodedWireTransaction;
+  readonly bytes: Uint8Array;
+  readonly signature: string;
+  readonly blockhash: string;
+  /** Never too low: nobody who proposes transactions is asked for it. */
+  readonly lastValidBlockHeight: bigint;
+  readonly feeLamports: bigint;
+}
+
+/** What an order approves: what may leave, what must come, to whom it may go, and what it may cost. */
+export interface Approval {
+  readonly input: ApprovedChange["input"];
+  readonly output?: ApprovedChange["output"];
+  /** Mints whose token account the transaction may open for the wallet. */
+  readonly mints: readonly Address[];
+  readonly programs: ReadonlySet<Address>;
+  readonly destinations: ReadonlySet<Address>;
+  readonly maxFeeLamports: bigint;
+  readonly maxRentLamports: bigint;
+  readonly maxComputeUnits: number;
+}
+
+/** Longest life of a blockhash, in blocks. */
+const blockhashBlocks = 150n;
+
+/**
+ * The only holder of the key's use: takes proposed bytes, reads every instruction, simulates, and signs what the approval covers.
+ *
+ * proposed ─► decoded (lookup tables fetched) ─► policy ─► simulation: balances and control of own accounts ─► signed
+ */
+export class Signer {
+  readonly #wallet: Wallet;
+  readonly #pool: RpcPool;
+
+  constructor(wallet: Wallet, pool: RpcPool) {
+    this.#wallet = wallet;
+    this.#pool = pool;
+  }
+
+  get address(): Address {
+    return this.#wallet.address;
+  }
+
+  /** @throws CodedError TRANSACTION_REFUSED with every violation; VENUE_UNREACHABLE when something cannot be looked up. Nothing is signed then. */
+  async sign(proposed: Uint8Array, approval: Approval): Promise<CheckedTransaction> {
+    const decoded = decodeTransaction(proposed, await this.#tables(proposed));
+    await this.#requireOthersSigned(decoded);
+    const states = await this.#ownStates(decoded);
+    const before = walletState(this.address, states);
+    const verdict = checkTransaction(decoded, await this.#policy(before, approval));
+    if (verdict.violations.length > 0) throw refusedBy(verdict.violations);
+    const lastValidBlockHeight = await this.#lastValidHeight(decoded.blockhash);
+    const changes = await this.#simulate(decoded, { approval, verdict, before, states });
+    if (changes.length > 0) throw refusedBy(changes);
+    const signed = await partiallySignTransaction([this.#wallet.keyPair], decoded.transaction);
+    const wire = getBase64EncodedWireTransaction(signed);
+    return {
+      wire,
+      bytes: new Uint8Array(Buffer.from(wire, "base64")),
+      signature: getSignatureFromTransaction(signed),
+      blockhash: decoded.blockhash,
+      lastValidBlockHeight,
+      feeLamports: verdict.feeLamports,
+    };
+  }
+
+  async #tables(bytes: Uint8Array): Promise<LookupTables> {
+    const wanted = lookupTablesOf(bytes);
+    if (wanted.length === 0) return new Map();
+    const states = await this.#pool.read((source) => source.accounts(wanted, "confirmed"));
+    return new Map([...states].map(([table, account]) => [table, account ? lookupTableAddresses(account.data) : []]));
+  }
+
+  /** A signature that is there must be right: bytes with a wrong one would be stored, sent and never taken, and the order would wait for their expiry. */
+  async #requireOthersSigned({ transaction, signers }: DecodedTransaction): Promise<void> {
+    for (const signer of signers) {
+      const signature = transaction.signatures[signer];
+      if (signer === this.address || !signature) continue;
+      const key = await getPublicKeyFromAddress(signer);
+      if (!(await verifySignature(key, signature, transaction.messageBytes)))
+        throw refused(`the signature of ${signer} is wrong`);
+    }
+  }
+
+  /** The wallet, its token accounts, and every account that the transaction may write to. */
+  async #ownStates(decoded: DecodedTransaction): Promise<AccountStates> {
+    const writable = decoded.accounts.filter((account) => account.writable).map(({ address }) => address);
+    return this.#pool.read(async (source) => {
+      const held = await source.tokenAccounts(this.address, "confirmed");
+      const missing = [...new Set([this.address, ...writable])].filter((address) => !held.has(address));
+      return new Map([...held, ...(await source.accounts(missing, "confirmed"))]);
+    });
+  }
+
+  async #policy(before: WalletState, approval: Approval): Promise<TransactionPolicy> {
+    const derived = await Promise.all(
+      approval.mints.map(async (mint) => [await associatedTokenAddress(this.address, mint), mint] as const),
+    );
+    const held = before.accounts.map(({ address, mint }) => [address, mint] as const);
+    return {
+      wallet: this.address,
+      ownAccounts: new Map([...derived, ...held]),
+      programs: approval.programs,
+      destinations: approval.destinations,
+      input: approval.input,
+      maxFeeLamports: approval.maxFeeLamports,
+      maxComputeUnits: approval.maxComputeUnits,
+    };
+  }
+
+  /** Counted from a height that is not below the hash's own, so that the real one is never above: too high only means waiting longer. */
+  async #lastValidHeight(blockhash: string): Promise<bigint> {
+    return this.#pool.read(async (source) => {
+      if (!(await source.isBlockhashValid(blockhash))) throw refused("its blockhash is unknown or has expired");
+      return (await source.blockHeight("processed")) + blockhashBlocks;
+    });
+  }
+
+  async #simulate(
+    { transaction, accounts }: DecodedTransaction,
+    {
+      approval,
+      verdict,
+      before,
+      states,
+    }: { approval: Approval; verdict: PolicyVerdict; before: WalletState; states: AccountStates },
+  ): Promise<readonly ChangeViolation[]> {
+    const wire = getBase64EncodedWireTransaction(transaction);
+    // Only what it may write to can change; and nodes refuse to tell more accounts than the transaction names.
+    const addresses = [...new Set(accounts.filter(({ writable }) => writable).map(({ address }) => address))];
+    const result = await this.#pool.read((source) => source.simulate(wire, addresses));
+    if (result.error !== undefined) throw refused(`its simulation fails: ${result.error}`);
+    const change = { before, after: walletState(this.address, new Map([...states, ...result.accounts])) };
+    const { input, output, maxRentLamports } = approval;
+    const approved = { input, feeLamports: verdict.feeLamports, maxRentLamports };
+    return checkSimulatedChange(change, output ? { ...approved, output } : approved);
+  }
+}
+
+/** Where a wallet's tokens of a mint are by convention. */
+export async function associatedTokenAddress(owner: Address, mint: Address): Promise<Address> {
+  const encoder = getAddressEncoder();
+  const [derived] = await getProgramDerivedAddress({
+    programAddress: associatedTokenProgram,
+    seeds: [encoder.encode(owner), encoder.encode(tokenProgram), encoder.encode(mint)],
+  });
+  return derived;
+}
+
+function refusedBy(violations: readonly { readonly reason: string }[]): CodedError<BrokerErrorCode> {
+  return refused(violations.map(sayViolation).join("; "));
+}
+
+function refused(message: string): CodedError<BrokerErrorCode> {
+  return new CodedError<BrokerErrorCode>("TRANSACTION_REFUSED", `a transaction is not signed: ${message}`);
+}
+
+/** True for what decides against a transaction before anything was signed. */
+export function isRefusal(error: unknown): error is CodedError<BrokerErrorCode> {
+  return hasCode(error, "TRANSACTION_REFUSED") || hasCode(error, "SWAP_REFUSED") || hasCode(error, "FEE_BUDGET");
+}
