@@ -7,6 +7,7 @@ import {
   Metrics,
   TokenVerifier,
   createLogger,
+  killOwnProcess,
   hasCode,
   loadConfig,
   runService,
@@ -183,6 +184,6 @@ function failPointsFrom({ failPointDirectory, dataDirectory }: BrokerConfig): Fa
   return killingFailPoints({
     name,
     directory: failPointDirectory ?? dataDirectory,
-    kill: () => process.kill(process.pid, "SIGKILL"),
+    kill: killOwnProcess,
   });
 }

@@ -9,6 +9,7 @@ import {
   ServiceClient,
   TokenVerifier,
   createLogger,
+  killOwnProcess,
   loadConfig,
   runService,
   startHealthServer,
@@ -151,7 +152,7 @@ function failPointsFrom({ failPointDirectory }: RiskConfig): FailPoints {
   const directory = failPointDirectory ?? tmpdir();
   mkdirSync(directory, { recursive: true });
   log.warn({ failPoint: name, directory }, "this process will kill itself at a fail point");
-  return killingFailPoints({ name, directory, kill: () => process.kill(process.pid, "SIGKILL") });
+  return killingFailPoints({ name, directory, kill: killOwnProcess });
 }
 
 /** An error nobody expected: the process ends, and what was under way is found out by the next one. */

@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fsyncSync, openSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 
 /** Given by constructor to whatever persists or sends; tests crash there, a kill test ends the process there, production does nothing. */
 export interface FailPoints<Name extends string> {
@@ -31,4 +32,13 @@ export function killingFailPoints<Name extends string>({ name, directory, kill }
       kill();
     },
   };
+}
+
+/**
+ * Ends this process as SIGKILL does. In a container it may be process 1, which the kernel keeps from killing itself: there it leaves by exit(2),
+ * still without a handler of ours, and what was not synced is as lost.
+ */
+export function killOwnProcess(): void {
+  process.kill(process.pid, "SIGKILL");
+  (process as unknown as { reallyExit(code: number): void }).reallyExit(137);
 }
