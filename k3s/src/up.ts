@@ -21,6 +21,7 @@ import {
   waitForQuickstart,
   willCreate,
 } from "./install/platform.ts";
+import { pluginScript } from "./install/plugin-script.ts";
 import { parseUpOptions, type UpOptions, upHelp } from "./options.ts";
 import { assertSameDriver, readRecord, recordFile, writeRecord } from "./record.ts";
 import { formatDuration, runSteps, type Screen, type Step } from "./steps.ts";
@@ -33,7 +34,7 @@ const screen: Screen = {
   write: (text) => void process.stdout.write(text),
 };
 
-/** The very kubectl and helm that were used, for a person and for the tests: `.bellwether/bin` on the PATH is enough. */
+/** The very kubectl and helm that were used, and the plugin beside them, for a person and for the tests: `.bellwether/bin` on the PATH is enough. */
 function linkTools(tools: ClusterTools): void {
   const directory = path.join(path.dirname(kubeconfigFile), "bin");
   mkdirSync(directory, { recursive: true });
@@ -42,6 +43,9 @@ function linkTools(tools: ClusterTools): void {
     rmSync(link, { force: true });
     symlinkSync(tools[name], link);
   }
+  const plugin = path.join(directory, "kubectl-bellwether");
+  rmSync(plugin, { force: true });
+  writeFileSync(plugin, pluginScript(process.execPath, path.join(repositoryRoot, "plugin/src/main.ts")), { mode: 0o755 });
 }
 
 function writeKubeconfig(text: string): void {
