@@ -1,20 +1,47 @@
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { seededRandom } from "@bellwether/service-kit";
 import { failPointNames as brokerPoints } from "../../runtimes/broker/src/fail-points.ts";
 import { failPointNames as riskPoints } from "../../runtimes/risk/src/fail-points.ts";
 import { violations } from "../cluster/invariants.ts";
-import { type KubeObject, kubectl, list, waitFor } from "../cluster/kubectl.ts";
+import { type KubeObject, apply, kubectl, list, waitFor } from "../cluster/kubectl.ts";
 import { skipReason } from "../cluster/prerequisites.ts";
 import { recovered } from "../cluster/recovery.ts";
+import { strategy as manifestOf, programConfigMap } from "../e2e/manifests.ts";
 
 /*
  * The pods of risk and broker die at named points of the order path: their StatefulSet gets the point as an environment variable, the new pod ends
  * itself with SIGKILL there, the kubelet starts its container again. The operator leaves the variable alone: server-side apply owns only what it names.
  */
 
-const policy = "quickstart";
-const strategy = "quickstart-momentum";
-const sets = { risk: "rpol-quickstart-risk", broker: "rpol-quickstart-broker-paper" } as const;
+const policy = "points";
+const strategy = "eager";
+const sets = { risk: "rpol-points-risk", broker: "rpol-points-broker-paper" } as const;
+/** Trades on every bar, ten bars a second, for nothing: whatever dies, an order is under way. */
+const eager = `import { defineStrategy } from "@bellwether/agent";
+export default defineStrategy({
+  onBar(context) {
+    if (context.orders().length > 0) return;
+    if (context.position.quantity === "0") context.buy({ notional: "50" });
+    else context.sell({ all: true });
+  },
+});
+`;
+const costless = `
+apiVersion: bellwether.dev/v1alpha1
+kind: RiskPolicy
+metadata: {name: ${policy}}
+spec:
+  baseCurrency: USDT
+  accounts:
+    - name: paper
+      paper:
+        balances: [{asset: USDT, amount: "10000"}]
+        feeBps: "0"
+        slippageBps: "0"
+        market: {replay: {dataset: {synthetic: {seed: 11}, symbol: BTC/USDT}, speed: 600}}
+  limits: {maxOrdersPerMinute: 6000}
+  circuitBreakers: []
+`;
 type Service = keyof typeof sets;
 
 interface Kill {
@@ -71,8 +98,16 @@ async function hasDied(service: Service, point: string): Promise<boolean> {
 }
 
 describe.skipIf(skipReason)(`a pod that dies at a named point${skipReason ? ` (skipped: ${skipReason})` : ""}`, () => {
+  beforeAll(async () => {
+    await apply(costless);
+    await apply(programConfigMap(strategy, eager));
+    const program = `{source: {configMapRef: {name: ${strategy}, key: program.ts}}}`;
+    await apply(manifestOf({ name: strategy, policy, program, extra: '  capital: {shareRatio: "0.5"}' }));
+  });
   afterAll(async () => {
-    for (const service of ["risk", "broker"] as const) await arm(service, undefined);
+    await kubectl(["delete", "strategy", strategy, "--ignore-not-found"], { timeoutMs: 90_000 });
+    await kubectl(["delete", "riskpolicy", policy, "--ignore-not-found"], { timeoutMs: 90_000 });
+    await kubectl(["delete", "configmap", strategy, "--ignore-not-found"]);
     console.log(`replay: BELLWETHER_KILL_POINTS=${wanted} BELLWETHER_KILLS_SEED=${seed} npm run test:kills`);
   });
 
