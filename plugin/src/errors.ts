@@ -23,8 +23,6 @@ export const pluginErrors = {
   RISK_UNREACHABLE: { exit: exitCodes.failed, means: "The policy's risk pod could not be asked." },
   RISK_REFUSED: { exit: exitCodes.failed, means: "Risk refuses the request; its reason is in the message." },
   CHANGED_MEANWHILE: { exit: exitCodes.failed, means: "What was to be changed is not what it was when it was looked at." },
-  STILL_HELD: { exit: exitCodes.failed, means: "What was asked for is done, and something else holds trading." },
-  NOT_CONFIRMED: { exit: exitCodes.failed, means: "The command needs --yes." },
 } as const;
 
 export type PluginErrorCode = keyof typeof pluginErrors;
