@@ -3,6 +3,14 @@ import { type BookTransfer, unassigned } from "../portfolio/book.ts";
 import { assetBalances } from "../portfolio/valuation.ts";
 import type { Account } from "./account.ts";
 
+/**
+ * False while the venue has told nobody what it holds: a live venue that takes no orders yet (not connected, no key it may use) answers with an empty list,
+ * which must not be taken for an empty account.
+ */
+export function balancesAreKnown({ balances, venue }: BrokerAccount): boolean {
+  return balances.length > 0 || venue?.accepts !== "none";
+}
+
 /** What the venue holds of each asset, free and locked. */
 export function venueBalances(state: BrokerAccount): Map<string, Decimal> {
   return new Map(state.balances.map(({ asset, free, locked }) => [asset, add(parseDecimal(free), parseDecimal(locked))]));
@@ -12,11 +20,11 @@ export function venueBalances(state: BrokerAccount): Map<string, Decimal> {
  * Takes the account's opening balances from its venue into `unassigned`, once in its life. What is in the broker's journal already is taken off: those
  * fills are folded on their own. Nothing is sent before this is done, so that nothing can move meanwhile.
  *
- * @returns false when the broker does not answer, or has not made its tables yet
+ * @returns false when the broker does not answer, does not know its venue's balances, or has not made its tables yet
  */
 export async function openAccount(account: Account, policyUid: string): Promise<boolean> {
   const state = await account.askVenue();
-  if (!state) return false;
+  if (!state || !balancesAreKnown(state)) return false;
   return account.exclusive(async (book) => {
     if (account.opened) return true;
     if (!account.hasVenueRecords) return false;

@@ -1,7 +1,7 @@
 import { type BrokerAccount, type Decimal, ZERO, formatDecimal } from "@bellwether/trading";
 import { assetBalances } from "../portfolio/valuation.ts";
 import type { Account } from "./account.ts";
-import { venueBalances } from "./open.ts";
+import { balancesAreKnown, venueBalances } from "./open.ts";
 
 /** An asset of which journal and venue hold different amounts. */
 export interface Drift {
@@ -43,7 +43,7 @@ export async function reconcile(account: Account, nowMs: () => number): Promise<
   for (let attempt = 1; attempt <= attempts; attempt++) {
     const before = await fold(account);
     const state: BrokerAccount | undefined = await account.askVenue();
-    if (!state) return undefined;
+    if (!state || !balancesAreKnown(state)) return undefined;
     const after = await fold(account);
     const drift = compareBalances(after, venueBalances(state));
     if (drift.length === 0) return { atMs: nowMs(), drift };
