@@ -3,7 +3,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Metrics, createLogger, silentLogger, systemClock } from "@bellwether/service-kit";
-import { type BrokerOrder, type FinalOrder, type WireFill, formatDecimal, parseDecimal } from "@bellwether/trading";
+import {
+  type BrokerOrder,
+  type FinalOrder,
+  type WireFill,
+  clientOrderId,
+  formatDecimal,
+  parseDecimal,
+} from "@bellwether/trading";
 import { Database } from "@bellwether/postgres";
 import { address } from "@solana/kit";
 import { expect } from "vitest";
@@ -110,7 +117,7 @@ export class SolanaWorld {
         changes.push(change);
       }
     })();
-    const solana = this.config.account.solana;
+    const { solana } = this.config.account;
     if (!solana) throw new Error("the fixture is for Solana accounts");
     const ended = new AbortController();
     const broker = await Broker.open({
@@ -161,6 +168,23 @@ export class SolanaWorld {
       SOL: sum("10", sums?.["base"], minus(sums?.["fees"]), minus(sums?.["sol_charges"])),
       USDC: sum("1000", sums?.["quote"], minus(sums?.["usdc_charges"])),
     };
+  }
+
+  /** As risk sends it: heard from just now, freshly approved. */
+  async submit({ broker }: RunningSolanaBroker, order: FinalOrder): Promise<BrokerOrder> {
+    broker.heard(true);
+    return broker.submit(this.approver.approve(order));
+  }
+
+  secondAttempt({ intentId }: FinalOrder): string {
+    return clientOrderId(intentId, 2);
+  }
+
+  /** How often money of the wallet was moved on the chain as it stands. */
+  get landings(): number {
+    return this.solana.chain.blocks
+      .flatMap(({ transactions }) => transactions)
+      .filter(({ wire, err }) => wire.feePayer === this.wallet && err === null).length;
   }
 
   /** Waits until the venue's finalized balances and the journal's fold say the same, to the last minor unit. */
