@@ -30,10 +30,12 @@ export interface EffectivePaperAccount {
   readonly slippageBps: string;
   /** Most of a bar's volume that fills in it. */
   readonly volumeShareRatio: string;
-  readonly market:
-    | { readonly kind: "replay"; readonly dataset: EffectiveDataset; readonly speed: number }
-    | { readonly kind: "ccxt"; readonly exchange: string; readonly baseUrl: string | undefined };
+  readonly market: EffectiveMarket;
 }
+
+export type EffectiveMarket =
+  | { readonly kind: "replay"; readonly dataset: EffectiveDataset; readonly speed: number }
+  | { readonly kind: "ccxt"; readonly exchange: string; readonly baseUrl: string | undefined };
 
 export interface EffectiveBreaker {
   readonly type: BreakerType;
@@ -84,7 +86,7 @@ function effectiveBreaker(given: NonNullable<RiskPolicySpec["circuitBreakers"]>[
   };
 }
 
-function effectiveMarket(market: NonNullable<RiskAccount["paper"]>["market"]): EffectivePaperAccount["market"] {
+function effectiveMarket(market: NonNullable<RiskAccount["paper"]>["market"]): EffectiveMarket {
   if (market.replay) return { kind: "replay", dataset: effectiveDataset(market.replay.dataset), speed: market.replay.speed ?? 1 };
   if (market.ccxt) return { kind: "ccxt", exchange: market.ccxt.exchange, baseUrl: market.ccxt.baseUrl };
   throw new TypeError("a paper market without a source passed validation");
@@ -98,6 +100,12 @@ export const effectivePaperAccount = (paper: NonNullable<RiskAccount["paper"]>):
   volumeShareRatio: paper.volumeShareRatio ?? "0.10",
   market: effectiveMarket(paper.market),
 });
+
+/** Where the prices of an account come from that do not come from its venue; undefined for one at an exchange, which has its own. */
+export function marketDataOf({ paper, solana }: RiskAccount): EffectiveMarket | undefined {
+  if (paper) return effectiveMarket(paper.market);
+  return solana && effectiveMarket(solana.market ?? { ccxt: { exchange: "binance" } });
+}
 
 /** Fills in what a RiskPolicy leaves out; its accounts stay as written (see `effectivePaperAccount`). */
 export function effectiveRiskPolicySpec(spec: RiskPolicySpec): EffectiveRiskPolicySpec {

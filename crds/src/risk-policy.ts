@@ -75,11 +75,36 @@ const solanaAddress = text({
   message: "must be a Solana address (base58, 32 to 44 characters)",
 });
 
+const solanaToken = z.strictObject({
+  asset: asset.describe("Code of the asset, as in the symbols of markets."),
+  mint: solanaAddress.describe("Its mint; SOL stands under the mint of its wrapped form."),
+  decimals: wholeNumber(0, 18).describe("Decimals of the mint."),
+});
+
+const swap = z.strictObject({
+  baseUrl: url.optional().describe("Address of a service that quotes and builds swaps as Jupiter does. Default: Jupiter's own."),
+  slippageBps: wholeNumber(1, 1000)
+    .optional()
+    .describe("Most that a swap may bring less than quoted, in basis points. Default 50."),
+  maxDeviationBps: wholeNumber(1, 2000)
+    .optional()
+    .describe("How much worse than the market's last price a swap may be, in basis points. Default 200."),
+});
+
 const solanaAccount = z.strictObject({
   rpcUrls: listSet(url, 8).min(1).describe("RPC endpoints. Two or more let one be judged by the other."),
   keypairSecretRef: secretReference.describe("Secret with the key `keypair` (a JSON array of 64 bytes)."),
   programAllowList: listSet(solanaAddress, 64).min(1).describe("Programs that a transaction may call."),
   genesisHash: solanaAddress.describe("Genesis hash of the cluster; checked at start."),
+  tokens: listMap(solanaToken, ["asset"], 64)
+    .min(2)
+    .optional()
+    .describe("What the wallet trades in. Default SOL, USDC and USDT of mainnet."),
+  destinations: listSet(solanaAddress, 64)
+    .optional()
+    .describe("Foreign accounts that a transaction may pay directly, such as a maker that signs swaps. Default none."),
+  swap: swap.optional().describe("Who quotes and builds swaps, and what they may cost."),
+  market: paperMarket.optional().describe("Where bars and the last price come from. Default: Binance's public market data."),
 });
 
 const referencePrice = z.strictObject({

@@ -46,6 +46,19 @@ const full = {
       referencePrice: { ccxt: { exchange: "kraken" }, maxDeviationRatio: "0.01" },
     },
     { name: "wallet", solana },
+    {
+      name: "local",
+      solana: {
+        ...solana,
+        tokens: [
+          { asset: "SOL", mint: "So11111111111111111111111111111111111111112", decimals: 9 },
+          { asset: "USDC", mint: "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", decimals: 6 },
+        ],
+        destinations: ["JUP6LkbZbjS1jKKwapdHNy74zcZ3tLUZoi5QNyVTaV4"],
+        swap: { baseUrl: "http://127.0.0.1:8091", slippageBps: 30, maxDeviationBps: 100 },
+        market: { replay: { dataset: { synthetic: { seed: 1 } }, speed: 60 } },
+      },
+    },
   ],
   limits: {
     maxPositionRatio: "0.20",

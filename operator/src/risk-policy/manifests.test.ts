@@ -91,6 +91,7 @@ describe("the children of a RiskPolicy", () => {
     expect(risk).toMatchObject({
       policy: { uid: "uid-main", name: "main", namespace: "demo" },
       operatorSubject: "system:serviceaccount:bellwether:bellwether-operator",
+      controllers: ["system:serviceaccount:bellwether:bellwether-cli"],
       issuer: "https://issuer",
       brokers: [
         { account: "paper", baseUrl: "http://rpol-main-broker-paper.demo.svc:8080" },
@@ -174,7 +175,7 @@ describe("the children of a RiskPolicy", () => {
 });
 
 describe("an account at a venue", () => {
-  const all = children(testPolicy({ accounts: [live, solana] }));
+  const all = children(testPolicy({ accounts: [live, solana], gas: { maxPriorityFeeMicroLamports: 5_000 } }));
   const podOf = (account: string) => named(all, "StatefulSet", `rpol-main-broker-${account}`).spec!.template!.spec;
 
   test("gives its keys to its own broker as files, only those that are documented, and lets the pod start without them", () => {
@@ -196,7 +197,14 @@ describe("an account at a venue", () => {
       account: { ccxt: { exchange: "binance", baseUrl: "http://venue.test:8082" } },
       hardCaps: { maxOrderNotional: "500" },
     });
-    expect(configOf("sol")).toMatchObject({ account: { solana: { rpcUrls: solana.solana!.rpcUrls } } });
+    expect(configOf("sol").account.solana).toMatchObject({
+      rpcUrls: solana.solana!.rpcUrls,
+      genesisHash: solana.solana!.genesisHash,
+      programAllowList: solana.solana!.programAllowList,
+      market: { ccxt: { exchange: "binance" } },
+      fees: { maxPriorityFeeMicroLamports: 5_000 },
+      swap: { slippageBps: 50 },
+    });
   });
 
   test("is the only one with a way to its venue", () => {
@@ -211,6 +219,28 @@ describe("an account at a venue", () => {
     expect(portsOf("rpol-main-broker-sol")).toEqual([443, 8899, 8900]);
     expect(portsOf("rpol-main-agents")).toEqual([]);
     expect(portsOf("rpol-main-risk")).toEqual([443, 6443]);
+  });
+});
+
+describe("a policy that names a webhook", () => {
+  const policy = testPolicy({ alerts: { webhookUrlSecretRef: { name: "alerts", key: "slack-url" } } });
+  const all = children(policy);
+
+  test("mounts the one key into risk alone, and starts without the Secret", () => {
+    const volumesOf = (name: string) =>
+      named(all, "StatefulSet", name).spec!.template!.spec.volumes.flatMap(({ secret }) => (secret ? [secret] : []));
+    const webhook = { secretName: "alerts", items: [{ key: "slack-url", path: "slack-url" }], optional: true };
+    expect(volumesOf("rpol-main-risk")).toContainEqual(expect.objectContaining(webhook));
+    expect(volumesOf("rpol-main-broker-paper")).not.toContainEqual(expect.objectContaining({ secretName: "alerts" }));
+    const config = riskConfig.parse(JSON.parse(named(all, "ConfigMap", "rpol-main-risk").data!["config.json"]!));
+    expect(config.webhookUrlFile).toBe("/var/run/secrets/bellwether/alerts/slack-url");
+  });
+
+  test("gives risk a way to it, which others do not have", () => {
+    const waysOf = (of: RiskPolicy): number =>
+      (networkPolicies(of, testConfig()) as unknown as Child[]).find(({ metadata }) => metadata.name === "rpol-main-risk")!.spec!
+        .egress!.length;
+    expect(waysOf(policy) - waysOf(testPolicy())).toBe(1);
   });
 });
 

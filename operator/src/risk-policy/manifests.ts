@@ -1,5 +1,5 @@
 /** The children of a RiskPolicy: one risk, one broker for each account, and the ways between them. Pure. */
-import { type RiskAccount, type RiskPolicy, effectivePaperAccount } from "@bellwether/crds";
+import { type RiskAccount, type RiskPolicy, marketDataOf } from "@bellwether/crds";
 import { brokerName, riskName } from "../child-name.ts";
 import {
   ACCOUNT_LABEL,
@@ -26,7 +26,13 @@ import {
 } from "../child-objects.ts";
 import type { OperatorConfig } from "../config.ts";
 import { digestOf } from "../digest.ts";
-import { CREDENTIALS_DIRECTORY, DATASET_DIRECTORY, DATA_DIRECTORY, POSTGRES_DIRECTORY } from "./service-configs.ts";
+import {
+  ALERTS_DIRECTORY,
+  CREDENTIALS_DIRECTORY,
+  DATASET_DIRECTORY,
+  DATA_DIRECTORY,
+  POSTGRES_DIRECTORY,
+} from "./service-configs.ts";
 
 export interface ServiceFields {
   readonly policy: RiskPolicy;
@@ -45,6 +51,7 @@ export function riskChildren(fields: ServiceFields): Manifest[] {
     scratchVolume,
     tokenVolume("broker.bellwether.dev"),
     postgresVolume(config, config.postgres.riskDsnKey),
+    ...webhookVolumes(policy),
   ];
   return [
     serviceAccount(child),
@@ -224,8 +231,8 @@ function postgresVolume({ postgres }: OperatorConfig, key: string): Mounted {
   };
 }
 
-function datasetVolumes({ paper }: RiskAccount): Mounted[] {
-  const market = paper && effectivePaperAccount(paper).market;
+function datasetVolumes(account: RiskAccount): Mounted[] {
+  const market = marketDataOf(account);
   if (market?.kind !== "replay") return [];
   const { source } = market.dataset;
   if (source.kind === "configMap") return [keyVolume("dataset", source, DATASET_DIRECTORY)];
@@ -236,6 +243,12 @@ function datasetVolumes({ paper }: RiskAccount): Mounted[] {
 function credentialVolumes({ ccxt, solana }: RiskAccount): Mounted[] {
   if (ccxt) return [credentialsVolume(ccxt.credentialsSecretRef.name, ["apiKey", "secret", "password"], CREDENTIALS_DIRECTORY)];
   return solana ? [credentialsVolume(solana.keypairSecretRef.name, ["keypair"], CREDENTIALS_DIRECTORY)] : [];
+}
+
+/** A missing Secret must not keep risk from starting: nobody being told is no reason not to judge. */
+function webhookVolumes({ spec }: RiskPolicy): Mounted[] {
+  const secret = spec.alerts?.webhookUrlSecretRef;
+  return secret ? [credentialsVolume(secret.name, [secret.key], ALERTS_DIRECTORY)] : [];
 }
 
 /** Send log and the paper venue's log: they must outlive the pod. */

@@ -1,5 +1,5 @@
 /** The named ways between the pods of a policy; whatever is not named here is closed in both directions. Pure. */
-import { OWNER_LABEL, type RiskAccount, type RiskPolicy, effectivePaperAccount } from "@bellwether/crds";
+import { OWNER_LABEL, type RiskAccount, type RiskPolicy, marketDataOf } from "@bellwether/crds";
 import { childName } from "../child-name.ts";
 import { ACCOUNT_LABEL, API_PORT, type Component, HEALTH_PORT, MODE_LABEL, type Manifest, metadataOf } from "../child-objects.ts";
 import type { OperatorConfig } from "../config.ts";
@@ -20,6 +20,7 @@ interface Ways {
 /**
  *   operator ─► risk ◄─ agents of the policy           risk ─► brokers of the policy, Postgres, API server
  *   risk ─► broker                                     broker ─► Postgres, its exchange
+ *   risk ─► HTTPS, where the policy names a webhook
  *   backtest: nobody, nothing                          everybody but backtests ─► DNS; health and metrics from anywhere
  */
 export function networkPolicies(policy: RiskPolicy, config: OperatorConfig): Manifest[] {
@@ -73,12 +74,15 @@ function riskWays(policy: RiskPolicy, config: OperatorConfig): Manifest {
     podSelector: { matchLabels: { "app.kubernetes.io/component": "operator" } },
   };
   const callers: Way = { peers: [operator, pods(componentOf(policy, "agent"))], ports: tcp(API_PORT) };
-  const { apiServerCidrs, apiServerPorts } = config.networkPolicies;
+  const { apiServerCidrs, apiServerPorts, exchangeCidrs } = config.networkPolicies;
+  // Where a webhook is, only its Secret knows, and the operator reads none: HTTPS to the outside, and only for policies that have one.
+  const tellsWebhook = policy.spec.alerts?.webhookUrlSecretRef !== undefined;
   const egress = [
     dns,
     postgres(config),
     { peers: [pods(componentOf(policy, "broker"))], ports: tcp(API_PORT) },
     { peers: blocks(apiServerCidrs), ports: tcp(...apiServerPorts) },
+    ...(tellsWebhook ? [{ peers: blocks(exchangeCidrs), ports: tcp(443) }] : []),
   ];
   return networkPolicy({
     policy,
@@ -90,8 +94,7 @@ function riskWays(policy: RiskPolicy, config: OperatorConfig): Manifest {
 
 function brokerWays(policy: RiskPolicy, account: RiskAccount, config: OperatorConfig): Manifest {
   const { exchangeCidrs, exchangePorts } = config.networkPolicies;
-  const market = account.paper && effectivePaperAccount(account.paper).market;
-  const usesExchange = !market || market.kind === "ccxt" || account.referencePrice !== undefined;
+  const usesExchange = !account.paper || marketDataOf(account)?.kind === "ccxt" || account.referencePrice !== undefined;
   const exchange: Way = { peers: blocks(exchangeCidrs), ports: tcp(...exchangePortsOf(account, exchangePorts)) };
   const ingress = [{ peers: [pods(componentOf(policy, "risk"))], ports: tcp(API_PORT) }, health];
   const selector = { matchLabels: { ...componentOf(policy, "broker"), [ACCOUNT_LABEL]: account.name } };
@@ -100,9 +103,11 @@ function brokerWays(policy: RiskPolicy, account: RiskAccount, config: OperatorCo
 }
 
 /** HTTPS, and whatever other ports the account's addresses name; a Solana RPC has its WebSocket one port above where it is not HTTPS'. */
-function exchangePortsOf({ paper, ccxt, solana, referencePrice }: RiskAccount, usual: readonly number[]): number[] {
-  const market = paper && effectivePaperAccount(paper).market;
-  const baseUrls = [market?.kind === "ccxt" ? market.baseUrl : undefined, ccxt?.baseUrl, referencePrice?.ccxt.baseUrl];
+function exchangePortsOf(account: RiskAccount, usual: readonly number[]): number[] {
+  const { ccxt, solana, referencePrice } = account;
+  const market = marketDataOf(account);
+  const marketUrl = market?.kind === "ccxt" ? market.baseUrl : undefined;
+  const baseUrls = [marketUrl, ccxt?.baseUrl, referencePrice?.ccxt.baseUrl, solana?.swap?.baseUrl];
   const named = baseUrls.filter((url) => url !== undefined).map(portOf);
   const rpc = (solana?.rpcUrls ?? []).map(portOf).flatMap((port) => (port === 443 || port === 80 ? [port] : [port, port + 1]));
   return [...new Set([...usual, ...named, ...rpc])];

@@ -1,6 +1,13 @@
 /** config.json of the risk pod and of each account's broker, from a RiskPolicy. Pure. */
 import { type BrokerConfigInput, brokerConfig } from "@bellwether/broker/config";
-import { type RiskAccount, type RiskPolicy, type Strategy, effectivePaperAccount, effectiveStrategySpec } from "@bellwether/crds";
+import {
+  type RiskAccount,
+  type RiskPolicy,
+  type Strategy,
+  effectivePaperAccount,
+  effectiveStrategySpec,
+  marketDataOf,
+} from "@bellwether/crds";
 import { type RiskConfigInput, riskConfig } from "@bellwether/risk/config";
 import { brokerName, riskName, subjectOf } from "../child-name.ts";
 import { API_PORT, namespaceOf, uidOf } from "../child-objects.ts";
@@ -10,6 +17,8 @@ export const DATASET_DIRECTORY = "/etc/bellwether-dataset";
 export const POSTGRES_DIRECTORY = "/var/run/secrets/bellwether/postgres";
 export const DATA_DIRECTORY = "/var/lib/bellwether";
 export const CREDENTIALS_DIRECTORY = "/var/run/secrets/bellwether/venue";
+
+export const ALERTS_DIRECTORY = "/var/run/secrets/bellwether/alerts";
 
 /** Bounds of the broker's own schema. */
 const mostMarkets = 64;
@@ -30,15 +39,18 @@ export interface ConfigSource {
 
 export function riskConfigText({ policy, issuer, config }: ConfigSource): Rendered {
   const namespace = namespaceOf(policy);
+  const webhook = policy.spec.alerts?.webhookUrlSecretRef;
   const input: RiskConfigInput = {
     policy: identityOf(policy),
     operatorSubject: subjectOf(config.namespace, config.serviceAccountName),
+    controllers: [subjectOf(config.namespace, config.cliServiceAccountName)],
     issuer,
     dsnFile: `${POSTGRES_DIRECTORY}/${config.postgres.riskDsnKey}`,
     brokers: policy.spec.accounts.map(({ name }) => ({
       account: name,
       baseUrl: `http://${brokerName(policy.metadata.name, name)}.${namespace}.svc:${API_PORT}`,
     })),
+    ...(webhook && { webhookUrlFile: `${ALERTS_DIRECTORY}/${webhook.key}` }),
     logLevel: config.logLevel,
   };
   return rendered(riskConfig.safeParse(input));
@@ -61,7 +73,7 @@ export function brokerConfigText({ policy, issuer, config }: ConfigSource, trade
   const { account } = trade;
   const input: BrokerConfigInput = {
     policy: identityOf(policy),
-    account: accountOf(account),
+    account: accountOf(account, policy),
     markets: marketsOf(policy, trade).slice(0, mostMarkets),
     hardCaps: { ...account.hardCaps },
     riskSubject: subjectOf(namespaceOf(policy), riskName(policy.metadata.name)),
@@ -105,8 +117,8 @@ function marketsOf(policy: RiskPolicy, { account, strategies, served }: Trade): 
   return [...markets.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, market]) => market);
 }
 
-function standsForOneMarket({ paper }: RiskAccount): boolean {
-  const market = paper && effectivePaperAccount(paper).market;
+function standsForOneMarket(account: RiskAccount): boolean {
+  const market = marketDataOf(account);
   return market?.kind === "replay" && market.dataset.source.kind !== "synthetic" && market.dataset.symbol === undefined;
 }
 
@@ -120,35 +132,60 @@ export function servedMarkets(configText: string | undefined): Market[] {
   }
 }
 
-function accountOf(account: RiskAccount): BrokerConfigInput["account"] {
-  const { name } = account;
-  if (account.paper) return { name, paper: paperOf(account.paper) };
-  if (account.ccxt) {
-    const { exchange, sandbox, baseUrl } = account.ccxt;
-    return { name, ccxt: { exchange, ...(sandbox !== undefined && { sandbox }), ...(baseUrl !== undefined && { baseUrl }) } };
-  }
-  const { rpcUrls = [], genesisHash = "", programAllowList = [] } = account.solana ?? {};
-  return { name, solana: { rpcUrls, genesisHash, programAllowList } };
+function accountOf(account: RiskAccount, policy: RiskPolicy): BrokerConfigInput["account"] {
+  const { name, paper, ccxt, solana } = account;
+  if (paper) return { name, paper: { ...paperOf(paper), market: marketOf(account) } };
+  if (solana) return { name, solana: { ...solanaOf(solana, policy), market: marketOf(account) } };
+  if (!ccxt) throw new TypeError(`account ${name} of no kind passed validation`);
+  const { exchange, sandbox, baseUrl } = ccxt;
+  const optional = { ...(sandbox !== undefined && { sandbox }), ...(baseUrl !== undefined && { baseUrl }) };
+  return { name, ccxt: { exchange, ...optional, credentialsDirectory: CREDENTIALS_DIRECTORY } };
 }
 
-function paperOf(paper: NonNullable<RiskAccount["paper"]>): NonNullable<BrokerConfigInput["account"]["paper"]> {
-  const { balances, feeBps, slippageBps, volumeShareRatio, market } = effectivePaperAccount(paper);
-  const base = {
+function paperOf(paper: NonNullable<RiskAccount["paper"]>): Omit<NonNullable<BrokerConfigInput["account"]["paper"]>, "market"> {
+  const { balances, feeBps, slippageBps, volumeShareRatio } = effectivePaperAccount(paper);
+  return {
     balances: balances.map(({ asset, amount }) => ({ asset, amount })),
     feeBps,
     slippageBps,
     volumeShare: volumeShareRatio,
   };
+}
+
+/** The broker's own defaults hold for what is left out. */
+function solanaOf(
+  { rpcUrls, genesisHash, programAllowList, tokens, destinations, swap }: NonNullable<RiskAccount["solana"]>,
+  { spec: { gas } }: RiskPolicy,
+): Omit<NonNullable<BrokerConfigInput["account"]["solana"]>, "market"> {
+  const { maxPriorityFeeMicroLamports, maxFeeLamportsPerTransaction } = gas ?? {};
+  return {
+    rpcUrls: [...rpcUrls],
+    genesisHash,
+    programAllowList: [...programAllowList],
+    ...(tokens && { tokens: tokens.map((token) => ({ ...token })) }),
+    ...(destinations && { destinations: [...destinations] }),
+    ...(swap && { swap: defined(swap) }),
+    fees: defined({ maxPriorityFeeMicroLamports, maxFeeLamportsPerTransaction }),
+    credentialsDirectory: CREDENTIALS_DIRECTORY,
+  };
+}
+
+/** Members that are given; a schema's default holds only for what is absent. */
+function defined<T extends object>(members: T): { [Member in keyof T]: NonNullable<T[Member]> } {
+  const given = Object.entries(members).filter(([, member]) => member !== undefined);
+  return Object.fromEntries(given) as { [Member in keyof T]: NonNullable<T[Member]> };
+}
+
+function marketOf(account: RiskAccount): NonNullable<BrokerConfigInput["account"]["paper"]>["market"] {
+  const market = marketDataOf(account);
+  if (!market) throw new TypeError(`account ${account.name} has its venue's own prices`);
   if (market.kind === "ccxt") {
     const { exchange, baseUrl } = market;
-    return { ...base, market: { ccxt: { exchange, ...(baseUrl !== undefined && { baseUrl }) } } };
+    return { ccxt: { exchange, ...(baseUrl !== undefined && { baseUrl }) } };
   }
   const { source, symbol, volumeUnit, gaps } = market.dataset;
   const dataset = source.kind === "synthetic" ? { synthetic: { seed: source.seed } } : { file: datasetFile(source) };
-  return {
-    ...base,
-    market: { replay: { dataset, ...(symbol !== undefined && { symbol }), volumeUnit, gaps, speed: market.speed } },
-  };
+  return { replay: { dataset, ...(symbol !== undefined && { symbol }), volumeUnit, gaps, speed: market.speed } };
 }
 
 function datasetFile(source: { kind: "configMap"; key: string } | { kind: "volume"; path: string } | { kind: "ccxt" }): string {

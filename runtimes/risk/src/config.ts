@@ -28,6 +28,8 @@ export const riskConfig = z
     }),
     /** `system:serviceaccount:<namespace>:<name>` of the operator: may register strategies and read the portfolio. */
     operatorSubject: z.string().min(1).max(200),
+    /** Subjects that may control the policy and read everything of it: people with a token for the ServiceAccount bellwether-cli, the console. */
+    controllers: z.array(z.string().min(1).max(200)).max(16).default([]),
     /** Audience and issuer a caller's token must carry. */
     audience: z.string().min(1).max(200).default("risk.bellwether.dev"),
     issuer: z.string().min(1).max(300),
@@ -35,6 +37,8 @@ export const riskConfig = z
     /** A file with the DSN of the role `bellwether_risk`. */
     dsnFile: path.default("/var/run/secrets/bellwether/postgres/risk-dsn"),
     brokers: z.array(riskBrokerConfig).min(1).max(16),
+    /** A file with the URL of a Slack-compatible webhook, read again at every post. It may be missing; absent: nobody is told by webhook. */
+    webhookUrlFile: path.optional(),
     /** Outside a cluster: a JSON file with the RiskPolicy object, read again when it changes. Absent: the API server is watched with the pod's own token. */
     policyFile: path.optional(),
     apiPort: port.default(8080),
