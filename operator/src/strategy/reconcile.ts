@@ -30,6 +30,7 @@ import { type StatusWriter, refOf } from "../platform/status-writer.ts";
 import { BY_POLICY, type World } from "../platform/world.ts";
 import type { WriteCadence } from "../platform/write-cadence.ts";
 import { type Rendered, renderAgentConfig } from "./agent-config.ts";
+import { alertRules } from "./alert-rules.ts";
 import { noCapitalMessage, shareOf } from "./capital.ts";
 import { ORDERS_FINALIZER } from "./finalizer.ts";
 import { FOUND_TTL_MS, type InputReader, MISSING_TTL_MS } from "./input-reader.ts";
@@ -203,6 +204,7 @@ class StrategyReconciler {
         markets: spec.markets.map(({ symbol, timeframe }) => ({ symbol, timeframe })),
         shareRatio,
         suspended: spec.suspend,
+        ...alertRules(strategy.spec),
       },
       wasAccepted,
     );
