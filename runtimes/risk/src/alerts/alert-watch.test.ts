@@ -77,6 +77,20 @@ describe("the alert watch", () => {
     expect(journal.book?.peaks).toEqual({ u: "200" });
   });
 
+  test("knows a strategy's alerts after a restart, before anybody registers it anew", async () => {
+    const { start } = world();
+    await start().look(sight({ equity: "200" }));
+    const unregistered = sight({ equity: "189" });
+    const watch = start();
+    await watch.look({
+      ...unregistered,
+      strategies: unregistered.strategies.map((strategy) => ({ ...strategy, alerts: undefined })),
+    });
+    expect(watch.recent.map(({ name, state }) => `${name} ${state}`)).toEqual(["loss firing"]);
+    await watch.look({ ...unregistered, strategies: unregistered.strategies.map((strategy) => ({ ...strategy, alerts: [] })) });
+    expect(watch.recent.map(({ name, state }) => `${name} ${state}`)).toEqual(["loss firing", "loss resolved"]);
+  });
+
   test("a restart tells nothing twice, and posts what was not posted", async () => {
     const { posts, told, start } = world();
     const first = start();

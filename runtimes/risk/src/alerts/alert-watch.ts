@@ -15,6 +15,7 @@ import {
   markPosted,
   parseDecimal,
   passOver,
+  rememberRules,
   slackMessage,
   stepAlerts,
   strategyConditions,
@@ -47,7 +48,8 @@ export interface StrategySight {
   readonly uid: string;
   readonly namespace: string;
   readonly name: string;
-  readonly alerts: readonly AlertRule[];
+  /** Undefined: not registered since this process began; those of the registration before count. */
+  readonly alerts: readonly AlertRule[] | undefined;
   readonly startingCapital: Decimal;
   /** Undefined before the strategy has its capital. */
   readonly equity: Decimal | undefined;
@@ -92,7 +94,8 @@ export class AlertWatch {
     const events = sight.controlEvents.map((event) => controlAlert(event, policy));
     if (!this.#opened) await this.#open(events);
     const before = this.#book;
-    let book = markPeaks(before, equitiesOf(sight));
+    let book = rememberRules(before, new Map(sight.strategies.map(({ uid, alerts }) => [uid, alerts])));
+    book = markPeaks(book, equitiesOf(sight));
     book = stepAlerts(book, conditionsOf(sight, { book, policy }), nowMs);
     book = tellOnce(book, events);
     book = this.#takePosted(book);
@@ -163,17 +166,15 @@ function conditionsOf({ strategies, breakers }: Sight, { book, policy }: { book:
     return { startingCapital, equity, peakEquity: parseDecimal(peak), decisionLatencyMs, barAgeMs };
   };
   return [
-    ...strategies.flatMap((strategy) => strategyConditions({ ...strategy, figures: figuresOf(strategy) })),
+    ...strategies.flatMap((strategy) =>
+      strategyConditions({ ...strategy, alerts: book.rules[strategy.uid] ?? [], figures: figuresOf(strategy) }),
+    ),
     ...breakerConditions(breakers, policy),
   ];
 }
 
 /** Whether nothing but peaks differs: books are immutable, their parts are compared by identity. */
 function sameAlerts(left: AlertBook, right: AlertBook): boolean {
-  return (
-    left.open === right.open &&
-    left.recent === right.recent &&
-    left.unposted === right.unposted &&
-    left.toldOnce === right.toldOnce
-  );
+  const parts = ["open", "recent", "unposted", "toldOnce", "rules"] as const;
+  return parts.every((part) => left[part] === right[part]);
 }

@@ -11,6 +11,7 @@ import {
   markPeaks,
   markPosted,
   passOver,
+  rememberRules,
   stepAlerts,
   tellOnce,
 } from "./alert-book.ts";
@@ -112,6 +113,37 @@ describe("the alert book", () => {
     expect(markPeaks(first, at("11")).peaks).toEqual({ u: "11" });
     expect(markPeaks(first, new Map()).peaks).toEqual({});
     expect(markPeaks(emptyAlertBook, new Map())).toBe(emptyAlertBook);
+  });
+
+  test("keeps the alerts of strategies that were not told anew, and forgets those of strategies that are gone", () => {
+    const rule = { name: "loss", metric: "pnlRatio", threshold: "-0.05" } as const;
+    const first = rememberRules(
+      emptyAlertBook,
+      new Map([
+        ["u", [rule]],
+        ["v", [rule]],
+      ]),
+    );
+    expect(
+      rememberRules(
+        first,
+        new Map([
+          ["u", undefined],
+          ["v", undefined],
+        ]),
+      ),
+    ).toBe(first);
+    expect(rememberRules(first, new Map([["u", undefined]])).rules).toEqual({ u: [rule] });
+    expect(
+      rememberRules(
+        first,
+        new Map([
+          ["u", []],
+          ["v", undefined],
+        ]),
+      ).rules,
+    ).toEqual({ v: [rule] });
+    expect(rememberRules(emptyAlertBook, new Map([["u", []]]))).toBe(emptyAlertBook);
   });
 
   test("stays bounded, and its ids unique, whatever happens", () => {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type Decimal, formatDecimal, parseDecimal } from "../decimal.ts";
 import { decimalString, instantMs } from "../wire/decimal-string.ts";
-import { type Alert, alert } from "../wire/alerts.ts";
+import { type Alert, type AlertRule, alert, alertRule } from "../wire/alerts.ts";
 
 const maxRecent = 50;
 const maxUnposted = 100;
@@ -32,6 +32,8 @@ export const alertBook = z.strictObject({
   toldOnce: z.array(z.string().max(200)).max(maxRemembered),
   /** Highest equity of each strategy since it was first seen, by uid: what its drawdown is counted from. */
   peaks: z.record(z.string().max(64), decimalString),
+  /** Alerts of each strategy as they were registered last, by uid: the operator tells a change, not every start of risk. */
+  rules: z.record(z.string().max(64), z.array(alertRule).max(16)),
 });
 export type AlertBook = z.infer<typeof alertBook>;
 
@@ -42,6 +44,7 @@ export const emptyAlertBook: AlertBook = Object.freeze({
   dropped: 0,
   toldOnce: [],
   peaks: {},
+  rules: {},
 });
 
 /** One thing that is watched, as it stands now. */
@@ -124,6 +127,19 @@ export function markPeaks(book: AlertBook, equities: ReadonlyMap<string, Decimal
     changed ||= higher;
   }
   return changed ? { ...book, peaks } : book;
+}
+
+/**
+ * Keeps the alerts of the strategies there are: those told now, for the others (undefined) those told before.
+ * @returns the same book when nothing changed
+ */
+export function rememberRules(book: AlertBook, told: ReadonlyMap<string, readonly AlertRule[] | undefined>): AlertBook {
+  const rules: Record<string, AlertRule[]> = {};
+  for (const [uid, now] of told) {
+    const kept = now ?? book.rules[uid] ?? [];
+    if (kept.length > 0) rules[uid] = [...kept];
+  }
+  return JSON.stringify(rules) === JSON.stringify(book.rules) ? book : { ...book, rules };
 }
 
 /** The webhook has taken these, or never will. */
