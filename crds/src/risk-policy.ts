@@ -309,6 +309,9 @@ export const riskPolicyStatus = z.strictObject({
     .array(
       z.strictObject({
         type: statusText(40).describe("Type of the breaker."),
+        scope: statusText(120)
+          .optional()
+          .describe("Where it looks at one account or strategy: the one whose figures these are, the worst of all."),
         state: z.enum(["Armed", "Tripped", "CoolingDown"]).describe("Whether it stops trading now."),
         since: statusTime().optional().describe("Since when."),
         until: statusTime().optional().describe("Until when."),

@@ -53,9 +53,12 @@ interface Kill {
 
 /** Points that only a void passes: an approval that never arrived leads there. */
 const tombstones: ReadonlySet<string> = new Set(["before-tombstone", "after-tombstone"]);
+/** Points of a wallet's way: no paper account passes them. test/integration/broker kills there. */
+const walletOnly: ReadonlySet<string> = new Set(["after-signed-stored"]);
+const paperPoints = brokerPoints.filter((point) => !walletOnly.has(point));
 const all: readonly Kill[] = [
   ...riskPoints.map((point): Kill => ({ service: "risk", point })),
-  ...brokerPoints.map((point): Kill => ({
+  ...paperPoints.map((point): Kill => ({
     service: "broker",
     point,
     ...(tombstones.has(point) && { riskPoint: "before-send" }),

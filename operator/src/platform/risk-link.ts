@@ -238,14 +238,21 @@ function changeOf(policy: PolicyRef, before: PortfolioWord, next: PortfolioWord)
 
 function newsOf(word: PortfolioWord): object {
   if (!word.heard) return word;
-  const { state, reason, accounts } = word.view;
-  return { state, reason, accounts: accounts.map(({ name, ready, message }) => ({ name, ready, message })) };
+  const { state, reason, accounts, breakers, controlEvents, alerts } = word.view;
+  return {
+    state,
+    reason,
+    accounts: accounts.map(({ name, ready, message }) => ({ name, ready, message })),
+    breakers: breakers?.map(({ type, scope, state: breaker, since }) => ({ type, scope, breaker, since })),
+    happened: [controlEvents?.at(-1)?.id, alerts?.at(-1)?.id, alerts?.length],
+  };
 }
 
 function figuresOf(word: PortfolioWord): object | undefined {
   if (!word.heard) return undefined;
-  const { equity, drawdownRatio, riskScore, exposure, accounts } = word.view;
-  return { equity, drawdownRatio, riskScore, exposure, drift: accounts.map(({ drift }) => drift) };
+  const { equity, drawdownRatio, riskScore, exposure, accounts, breakers } = word.view;
+  const measured = breakers?.map(({ value }) => value);
+  return { equity, drawdownRatio, riskScore, exposure, drift: accounts.map(({ drift }) => drift), measured };
 }
 
 const keyOf = ({ namespace, name }: Pick<PolicyRef, "namespace" | "name">): string => `${namespace}/${name}`;

@@ -3,7 +3,7 @@ import type { PortfolioView } from "@bellwether/trading/wire";
 import type { ObservedPod } from "../observed-pod.ts";
 import { testConfig, testPolicy, testStrategy } from "../testing/objects.ts";
 import { type Observed, plan } from "./plan.ts";
-import { statusOf, transitionEvents } from "./status.ts";
+import { happenings, statusOf, transitionEvents } from "./status.ts";
 
 const nowMs = Date.parse("2026-01-01T00:10:00Z");
 const view = (fields: Partial<PortfolioView> = {}): PortfolioView => ({
@@ -112,11 +112,12 @@ describe("what should be true of a RiskPolicy", () => {
     expect(decided.children).toBeUndefined();
   });
 
-  test("says that breakers are not watched, where some are written down", () => {
-    const decided = plan(observed({ policy: testPolicy({ circuitBreakers: [{ type: "RapidLoss" }] }) }));
-    expect(decided.conditions).toContainEqual(
-      expect.objectContaining({ type: "BreakersWatched", status: "False", reason: "NotImplemented" }),
-    );
+  test("says that breakers are not watched, where some are written down and risk knows of none", () => {
+    const policy = testPolicy({ circuitBreakers: [{ type: "RapidLoss" }] });
+    const types = (word: Observed["word"]) => plan(observed({ policy, word })).conditions.map(({ type }) => type);
+    expect(types(heard())).toEqual(["Ready", "BreakersWatched"]);
+    expect(types(heard({ breakers: [] }))).toEqual(["Ready"]);
+    expect(types(silent)).toEqual(["Ready"]);
   });
 });
 
@@ -165,5 +166,36 @@ describe("its status", () => {
     ]);
     expect(transitionEvents(halted, active)).toMatchObject([{ type: "Normal", reason: "TradingActive" }]);
     expect(transitionEvents(active, active)).toEqual([]);
+  });
+});
+
+describe("what happened to it", () => {
+  test("becomes an event each, with who and why, told once", () => {
+    const events = happenings(
+      view({
+        controlEvents: [
+          { id: "1", time: nowMs, what: "Halt", who: "alice", why: "fat finger", detail: "3 working entries are cancelled" },
+          { id: "2", time: nowMs + 1, what: "ResetBreaker", who: "bob", why: "looked at it", detail: "RapidLoss is armed again" },
+        ],
+        alerts: [
+          {
+            id: "a1",
+            key: "k",
+            state: "firing",
+            severity: "critical",
+            source: { kind: "RiskPolicy", namespace: "demo", name: "main" },
+            name: "RapidLoss",
+            summary: "lost 3.2 % in 15 minutes",
+            time: nowMs + 2,
+          },
+        ],
+      }),
+    );
+    expect(events.map(({ type, reason, note, once }) => [type, reason, note, once?.atMs])).toEqual([
+      ["Warning", "TradingControlHalt", "alice: fat finger. 3 working entries are cancelled", nowMs],
+      ["Normal", "TradingControlResetBreaker", "bob: looked at it. RapidLoss is armed again", nowMs + 1],
+      ["Warning", "AlertFiring", "RapidLoss: lost 3.2 % in 15 minutes", nowMs + 2],
+    ]);
+    expect(new Set(events.map(({ once }) => once?.id)).size).toBe(3);
   });
 });

@@ -55,11 +55,13 @@ export function plan(observed: Observed): Plan {
   if (policy.metadata.deletionTimestamp !== undefined)
     return deletionPlan(observed, Date.parse(policy.metadata.deletionTimestamp));
   const built = childrenOf(observed);
-  const breakers = breakersNotWatched(policy);
-  if (!built.ok) return kept(undefined, [notReady("SpecInvalid", built.message), ...breakers]);
+  if (!built.ok) return kept(undefined, [notReady("SpecInvalid", built.message)]);
   const ready = word.heard ? accountsReady(word.view) : riskNotReady(observed, word);
   const isSettled = ready.status === "True";
-  return { ...kept(built.children, [ready, ...breakers]), ...(!isSettled && { requeueAfterMs: config.riskApi.pollMs }) };
+  return {
+    ...kept(built.children, [ready, ...breakersNotWatched(policy, word)]),
+    ...(!isSettled && { requeueAfterMs: config.riskApi.pollMs }),
+  };
 }
 
 const kept = (children: Plan["children"], conditions: Plan["conditions"]): Plan => ({
@@ -121,10 +123,10 @@ function riskNotReady({ pods }: Observed, word: PortfolioWord & { heard: false }
   return notReady(word.reason, word.message);
 }
 
-/** Said openly: a breaker that is written down and not watched would be worse than none. */
-function breakersNotWatched({ spec }: RiskPolicy): Draft[] {
+/** Said openly: a breaker that is written down and not watched would be worse than none. A risk of an earlier version says nothing of breakers. */
+function breakersNotWatched({ spec }: RiskPolicy, word: PortfolioWord): Draft[] {
   const types = (spec.circuitBreakers ?? []).map(({ type }) => type);
-  if (types.length === 0) return [];
-  const message = `this version does not watch circuit breakers (${types.join(", ")}): limits and halts hold, breakers do not trip`;
-  return [{ type: "BreakersWatched", status: "False", reason: "NotImplemented", message }];
+  if (types.length === 0 || !word.heard || word.view.breakers !== undefined) return [];
+  const message = `the risk that runs does not watch circuit breakers (${types.join(", ")}): limits and halts hold, breakers do not trip`;
+  return [{ type: "BreakersWatched", status: "False", reason: "NotWatched", message }];
 }

@@ -23,7 +23,7 @@ import { BY_OWNER, BY_POLICY, type World } from "../platform/world.ts";
 import type { WriteCadence } from "../platform/write-cadence.ts";
 import { STRATEGIES_FINALIZER } from "./finalizer.ts";
 import { type Plan, plan } from "./plan.ts";
-import { statusOf, transitionEvents } from "./status.ts";
+import { happenings, statusOf, transitionEvents } from "./status.ts";
 
 export interface RiskPolicyDependencies {
   readonly world: World;
@@ -149,6 +149,7 @@ class RiskPolicyReconciler {
     const dueInMs = cadence.dueInMs(uid);
     const input = { policy, plan: decided, word: risk.word({ namespace: namespaceOf(policy), name }), nowMs: clock.nowMs() };
     const next = statusOf({ ...input, figuresDue: dueInMs <= 0 });
+    if (input.word.heard) for (const text of happenings(input.word.view)) statuses.record(policy, text);
     const wrote = await statuses.write({ resource: riskPolicies, object: policy }, next, transitionEvents(previous, next));
     if (dueInMs <= 0) {
       if (wrote && next.equity !== undefined) cadence.wrote(uid);

@@ -4,6 +4,7 @@ import { type EventText, rfc3339 } from "@bellwether/kubernetes";
 import type { PortfolioView } from "@bellwether/trading/wire";
 import { conditionsOf } from "../condition.ts";
 import { percentOf } from "../figures.ts";
+import { breakerStatuses, trippedText } from "./breakers.ts";
 import type { Plan, PortfolioWord } from "./plan.ts";
 
 export interface StatusInput {
@@ -33,6 +34,9 @@ export function statusOf({ policy, plan, word, figuresDue, nowMs }: StatusInput)
   const view = word.heard ? word.view : undefined;
   const { limits } = effectiveRiskPolicySpec(policy.spec);
   const figures = view && (figuresDue || previous.equity === undefined) ? liveFigures(view) : kept(previous);
+  const breakers = view?.breakers
+    ? breakerStatuses(view.breakers, { previous: previous.breakers, figuresDue })
+    : previous.breakers;
   const status: { [Member in keyof RiskPolicyStatus]: RiskPolicyStatus[Member] | undefined } = {
     observedGeneration: generation,
     conditions: conditionsOf(plan.conditions, previous.conditions, { generation, nowMs }),
@@ -41,6 +45,8 @@ export function statusOf({ policy, plan, word, figuresDue, nowMs }: StatusInput)
     reason: view?.reason ?? previous.reason,
     limits: { ...limits },
     ...figures,
+    breakers,
+    tripped: breakers && trippedText(breakers),
     accounts: view ? accountsOf(view, previous, figuresDue) : previous.accounts?.map((account) => ({ ...account, ready: false })),
   };
   return Object.fromEntries(Object.entries(status).filter(([, member]) => member !== undefined));
@@ -83,6 +89,22 @@ function reconciledTime(nowMs: number | undefined, before: string | undefined): 
   if (nowMs === undefined) return before;
   if (before !== undefined && nowMs - Date.parse(before) < reconciledResolutionMs) return before;
   return rfc3339(nowMs);
+}
+
+/** What people did to the policy and what was worth telling, as risk lists it: an event each, told once whoever restarts. */
+export function happenings({ controlEvents = [], alerts = [] }: PortfolioView): EventText[] {
+  return [
+    ...controlEvents.map(({ id, time, what, who, why, detail }): EventText => {
+      const type = what === "Resume" || what === "ResetBreaker" ? "Normal" : "Warning";
+      return { type, reason: `TradingControl${what}`, action: what, note: `${who}: ${why}. ${detail}`, once: { id, atMs: time } };
+    }),
+    ...alerts.map(({ id, time, state, severity, source, name, summary }): EventText => {
+      const type = state === "firing" && severity !== "info" ? "Warning" : "Normal";
+      const reason = state === "firing" ? "AlertFiring" : "AlertResolved";
+      const about = source.kind === "Strategy" ? `strategy ${source.name}, ${name}` : name;
+      return { type, reason, action: "Watch", note: `${about}: ${summary}`, once: { id: `${id}/${state}`, atMs: time } };
+    }),
+  ];
 }
 
 /** Changes that a person wants to find in `kubectl describe`. */
