@@ -15,6 +15,12 @@ export const riskErrors = {
   VENUE_UNREACHABLE: "The account's broker does not answer: try again.",
   POLICY_UNKNOWN: "The RiskPolicy has not been read from the API server yet.",
   TOO_MANY_STREAMS: "The strategy has as many streams open as one agent can need.",
+  STRATEGY_UNKNOWN: "The policy has no strategy of this name or uid.",
+  INTENT_UNKNOWN: "The journal knows no intent and no order of this id.",
+  BREAKER_UNKNOWN: "The policy has no circuit breaker of this type in this scope.",
+  NOT_DRIFTING: "Journal and venue hold the same amounts: there is nothing to adopt.",
+  DRIFT_CHANGED: "Journal and venue differ by other amounts than were decided on: look again.",
+  DRIFT_IN_SEND_LOG: "Orders under way explain the difference: they are settled by themselves. Wait.",
   INVARIANT_BROKEN: "The journal contradicts itself; the process ends rather than trade on it.",
 } as const;
 
@@ -34,4 +40,10 @@ export const riskStatus: Readonly<Partial<Record<RiskErrorCode, number>>> = {
   VENUE_UNREACHABLE: 503,
   POLICY_UNKNOWN: 503,
   TOO_MANY_STREAMS: 429,
+  STRATEGY_UNKNOWN: 404,
+  INTENT_UNKNOWN: 404,
+  BREAKER_UNKNOWN: 404,
+  NOT_DRIFTING: 409,
+  DRIFT_CHANGED: 409,
+  DRIFT_IN_SEND_LOG: 409,
 };

@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import process from "node:process";
 import { connectTo, loadClusterAccess } from "@bellwether/kubernetes";
@@ -8,6 +9,8 @@ import {
   Metrics,
   ServiceClient,
   TokenVerifier,
+  type WebhookMessage,
+  WebhookSender,
   createLogger,
   killOwnProcess,
   loadConfig,
@@ -16,11 +19,13 @@ import {
   systemClock,
   systemRandom,
 } from "@bellwether/service-kit";
+import { AlertWatch } from "./alerts/alert-watch.ts";
 import { EventHub } from "./api/event-hub.ts";
 import { createRiskApi } from "./api/server.ts";
 import { type RiskConfig, riskConfig } from "./config.ts";
 import { type FailPoints, isFailPointName, killingFailPoints, noFailPoints } from "./fail-points.ts";
-import { riskMetrics } from "./metrics.ts";
+import { readAlertBook, storeAlertBook } from "./journal/alert-records.ts";
+import { type RiskMetrics, riskMetrics } from "./metrics.ts";
 import { createSigner } from "./orders/signer.ts";
 import { FilePolicySource } from "./policy/file-policy-source.ts";
 import { KubernetesPolicySource } from "./policy/kubernetes-policy-source.ts";
@@ -45,9 +50,9 @@ async function main(lifetime: Lifetime): Promise<void> {
   lifetime.onShutdown(() => source.close());
   source.watch((policy) => service.setPolicy(policy));
 
-  const { audience, issuer, jwksFile, operatorSubject } = config;
+  const { audience, issuer, jwksFile, operatorSubject, controllers } = config;
   const verifier = new TokenVerifier({ audience, issuer, jwksFile, clock: systemClock });
-  const api = createRiskApi({ service, hub, verifier, operatorSubject, clock: systemClock, log });
+  const api = createRiskApi({ service, hub, verifier, operatorSubject, controllers, clock: systemClock, log });
   const health = await startHealthServer({
     port: config.healthPort,
     metrics,
@@ -89,13 +94,15 @@ function compose({ database, hub, metrics, lifetime }: Parts): { service: RiskSe
     ]),
   );
   const feeds = new Map<string, MarketFeed>();
+  const figures = riskMetrics(metrics);
   const service: RiskService = new RiskService({
+    alerts: alertWatch({ database, figures, lifetime, write: (work) => service.write(work) }),
     policy: config.policy,
     brokers: new Map([...clients].map(([account, client]) => [account, new HttpBroker(client)])),
     database,
     signer: createSigner(),
     hub,
-    metrics: riskMetrics(metrics),
+    metrics: figures,
     clock: systemClock,
     log,
     failPoints: failPointsFrom(config),
@@ -119,6 +126,43 @@ function compose({ database, hub, metrics, lifetime }: Parts): { service: RiskSe
     await Promise.all([...clients.values()].map((client) => client.close()));
   });
   return { service, feeds: [...feeds.values()] };
+}
+
+interface AlertParts extends Pick<Parts, "database" | "lifetime"> {
+  readonly figures: RiskMetrics;
+  readonly write: RiskService["write"];
+}
+
+/** Tells the list in the portfolio, the metrics and, where the policy names one, a webhook. */
+function alertWatch({ database, figures, lifetime, write }: AlertParts): AlertWatch {
+  const { uid, name, namespace } = config.policy;
+  const { webhookUrlFile } = config;
+  const sender =
+    webhookUrlFile === undefined
+      ? undefined
+      : new WebhookSender({
+          readUrl: () => readFile(webhookUrlFile, "utf8"),
+          clock: systemClock,
+          random: systemRandom,
+          log,
+          onOutcome: (outcome, id) => {
+            figures.webhook(outcome);
+            if (outcome !== "retried") watch.posted(id);
+          },
+        });
+  if (sender) lifetime.onShutdown(() => sender.close());
+  const watch = new AlertWatch({
+    policy: { namespace, name },
+    store: {
+      load: () => readAlertBook(database, uid),
+      save: (book) => write((transaction) => storeAlertBook(transaction, uid, book)),
+    },
+    ...(sender && { post: (message: WebhookMessage) => sender.post(message) }),
+    metrics: { told: (alert) => figures.alertTold(alert), firing: (count) => figures.alertsFiring(count) },
+    clock: systemClock,
+    log,
+  });
+  return watch;
 }
 
 async function policySource(): Promise<{ source: PolicySource; live: () => ReturnType<PolicySource["check"]>[] }> {

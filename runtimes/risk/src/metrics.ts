@@ -1,4 +1,5 @@
 import type { Metrics } from "@bellwether/service-kit";
+import type { Alert, BreakerView } from "@bellwether/trading";
 
 /** Figures of one risk process. */
 export interface RiskMetrics {
@@ -8,8 +9,27 @@ export interface RiskMetrics {
   decisionSeconds(seconds: number): void;
   /** From the commit to the broker's answer. */
   dispatchSeconds(seconds: number, outcome: string): void;
-  portfolio(figures: { equity: number; drawdownRatio: number; openOrders: number }): void;
+  portfolio(figures: PortfolioFigures): void;
+  /** Each breaker as it stands. */
+  breakers(views: readonly Pick<BreakerView, "type" | "state" | "value">[]): void;
+  /** An alert was raised or resolved. */
+  alertTold(alert: Pick<Alert, "severity" | "state">): void;
+  alertsFiring(count: number): void;
+  /** What became of a post to the webhook. */
+  webhook(outcome: string): void;
 }
+
+export interface PortfolioFigures {
+  readonly equity: number;
+  readonly drawdownRatio: number;
+  readonly openOrders: number;
+  readonly riskScore: number;
+  readonly dailyLossRatio: number;
+  /** Accounts on which nothing is ordered because journal and venue differ. */
+  readonly heldAccounts: number;
+}
+
+const breakerStates = { Armed: 0, CoolingDown: 1, Tripped: 2 } as const;
 
 export function riskMetrics(metrics: Metrics): RiskMetrics {
   const decisions = metrics.counter("bellwether_risk_decisions_total", {
@@ -28,7 +48,38 @@ export function riskMetrics(metrics: Metrics): RiskMetrics {
   });
   const drawdown = metrics.gauge("bellwether_risk_drawdown_ratio", { help: "Fall from the peak of equity." });
   const openOrders = metrics.gauge("bellwether_risk_open_orders", { help: "Orders approved and not ended." });
+  const score = metrics.gauge("bellwether_risk_score", { help: "0 (idle) to 100 (a limit is reached or a breaker is tripped)." });
+  const dailyLoss = metrics.gauge("bellwether_risk_daily_loss_ratio", {
+    help: "Loss of the UTC day of market time, 0 in profit.",
+  });
+  const held = metrics.gauge("bellwether_risk_held_accounts", { help: "Accounts held because journal and venue differ." });
+  const breakerState = metrics.gauge("bellwether_breaker_state", {
+    help: "0 armed, 1 cooling down, 2 tripped; anything but 0 stops trading.",
+    labels: ["type"],
+  });
+  const breakerValue = metrics.gauge("bellwether_breaker_value", {
+    help: "What a breaker measures, in its own unit.",
+    labels: ["type"],
+  });
+  const alerts = metrics.counter("bellwether_risk_alerts_total", {
+    help: "Alerts raised and resolved.",
+    labels: ["severity", "state"],
+  });
+  const webhooks = metrics.counter("bellwether_risk_webhook_posts_total", {
+    help: "Posts to the policy's webhook, by what became of them.",
+    labels: ["outcome"],
+  });
+  const firing = metrics.gauge("bellwether_risk_alerts_firing", { help: "Alerts that are firing now." });
   return {
+    breakers: (views) => {
+      for (const { type, state, value } of views) {
+        breakerState.set({ type }, breakerStates[state]);
+        if (value !== undefined) breakerValue.set({ type }, Number(value));
+      }
+    },
+    alertTold: ({ severity, state }) => alerts.inc({ severity, state }),
+    webhook: (outcome) => webhooks.inc({ outcome }),
+    alertsFiring: (count) => firing.set(count),
     verdict: (verdict) => decisions.inc({ verdict }),
     decisionSeconds: (seconds) => decided.observe(seconds),
     dispatchSeconds: (seconds, outcome) => dispatched.observe({ outcome }, seconds),
@@ -36,6 +87,9 @@ export function riskMetrics(metrics: Metrics): RiskMetrics {
       equity.set(figures.equity);
       drawdown.set(figures.drawdownRatio);
       openOrders.set(figures.openOrders);
+      score.set(figures.riskScore);
+      dailyLoss.set(figures.dailyLossRatio);
+      held.set(figures.heldAccounts);
     },
   };
 }

@@ -1,59 +1,67 @@
+import { randomUUID } from "node:crypto";
 import { type JournalDatabase, type Transaction, migrate } from "@bellwether/postgres";
 import { type Check, type Clock, CodedError, Dependency, type Logger, hasCode, messageOf } from "@bellwether/service-kit";
 import {
   type AgentSnapshot,
   type BarEvent,
+  type BreakerType,
+  type ControlReply,
   type DecisionReply,
   type DecisionRequest,
-  type Decimal,
+  type DriftEntry,
+  type EquityEvent,
+  type IntentReply,
+  type OrdersReply,
   type PolicyView,
   type PortfolioView,
   type RegistrationReply,
   type StrategyRegistration,
   type TradingCondition,
+  type TradingHold,
   type WireBar,
-  ZERO,
   decimalToNumber,
-  maximum,
+  type ordersQuery,
+  parseDecimal,
 } from "@bellwether/trading";
+import { movingAssets, planAdoption } from "./account/adopt.ts";
+import type { z } from "zod";
 import { Account } from "./account/account.ts";
 import { AccountRunner } from "./account/account-runner.ts";
+import type { AlertWatch } from "./alerts/alert-watch.ts";
 import type { EventHub } from "./api/event-hub.ts";
+import { PolicyWatch } from "./breakers/policy-watch.ts";
+import { type Author, ControlDesk } from "./control/control-desk.ts";
 import { accountUidOf } from "./config.ts";
 import { type DecideContext, decide } from "./decisions/decide.ts";
 import type { RiskErrorCode } from "./errors.ts";
 import type { FailPoints } from "./fail-points.ts";
 import { type WriterEpoch, requireEpoch, takeEpoch } from "./journal/epoch.ts";
 import { riskSchema } from "./journal/migrations/index.ts";
-import {
-  clearHalt,
-  ensureAccount,
-  pruneDecisions,
-  readHalt,
-  readPeak,
-  storeHalt,
-  storePeak,
-  storePublicKey,
-} from "./journal/policy-records.ts";
+import { readIntent, readOrders } from "./journal/query-records.ts";
+import { storeAdjustments } from "./journal/control-records.ts";
+import { ensureAccount, pruneDecisions, storePublicKey } from "./journal/policy-records.ts";
 import type { RiskMetrics } from "./metrics.ts";
 import { type CommittedOrder, dispatch } from "./orders/dispatch.ts";
+import { type FlattenAttempts, flattenAccount } from "./orders/flatten-account.ts";
 import { Settlement } from "./orders/settle.ts";
 import type { Signer } from "./orders/signer.ts";
 import type { EffectivePolicy } from "./policy/effective-policy.ts";
-import { type JournalHalt, tradingState } from "./policy/trading-state.ts";
+import { type TradingSources, holdsOf, tradingState } from "./policy/trading-state.ts";
 import type { AccountBook, BookFill, BookOrder } from "./portfolio/book.ts";
 import { policyViewOf } from "./portfolio/policy-view.ts";
 import {
+  type PolicyWorld,
   type StrategyWorld,
   agentSnapshot,
-  drawdownOf,
+  dailyLossOf,
+  equityEventOf,
   fillView,
   orderView,
   portfolioView,
-  totalEquity,
 } from "./portfolio/views.ts";
 import { progressDeletion, requestDeletion } from "./strategies/delete.ts";
 import { register } from "./strategies/register.ts";
+import { StrategySights } from "./strategies/strategy-sights.ts";
 import { StrategyRegistry } from "./strategies/registry.ts";
 import type { Strategy } from "./strategies/strategy.ts";
 import { type TradingStatus, tradingStatus } from "./strategies/trading-status.ts";
@@ -71,6 +79,10 @@ export interface RiskServiceOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly failPoints: FailPoints;
+  /** Tells people what is worth telling; absent in tests that look at something else. */
+  readonly alerts?: AlertWatch;
+  /** Names control events; random UUIDs unless given. */
+  readonly newId?: () => string;
   /** Names this process in risk.writer_epochs. */
   readonly holder: string;
   /** Which bars each account's feed is to follow, whenever that changes. */
@@ -90,17 +102,35 @@ export class RiskService {
   readonly #runners = new Map<string, AccountRunner>();
   readonly #dispatches = new Set<Promise<unknown>>();
   readonly #opening: Dependency;
+  readonly #watch: PolicyWatch;
+  readonly #desk: ControlDesk;
+  readonly #sights: StrategySights;
+  readonly #flattenAttempts: FlattenAttempts = new Map();
   #epoch: WriterEpoch | undefined;
   #policy: EffectivePolicy | undefined;
-  #journalHalt: JournalHalt | undefined;
-  #peakEquity: Decimal = ZERO;
-  #dayStartEquity: Decimal = ZERO;
-  #storedPeak: Decimal = ZERO;
   #prunedMs = 0;
 
   constructor(options: RiskServiceOptions) {
     this.#options = options;
-    this.#opening = new Dependency("journal", () => options.clock.nowMs(), "not opened yet");
+    const { clock, log, database, policy } = options;
+    this.#opening = new Dependency("journal", () => clock.nowMs(), "not opened yet");
+    const onChange = (): void => this.#wakeAll();
+    const write = <T>(work: (transaction: Transaction) => Promise<T>): Promise<T> => this.#write(work);
+    const policyUid = policy.uid;
+    this.#sights = new StrategySights(clock);
+    this.#watch = new PolicyWatch({ policyUid, accounts: () => this.accounts, clock, log, write, onChange });
+    this.#desk = new ControlDesk({
+      policyUid,
+      database,
+      clock,
+      log,
+      newId: options.newId ?? randomUUID,
+      write,
+      resetBreaker: (type) => this.#resetBreaker(type),
+      breakers: () => this.#watch.views(),
+      standing: () => this.#standing(),
+      onChange,
+    });
   }
 
   /** Whether the journal has been opened, and what that waits for. */
@@ -126,13 +156,23 @@ export class RiskService {
   }
 
   trading(): TradingCondition {
-    return tradingState({ policy: this.#policy, journalHalt: this.#journalHalt });
+    return tradingState(this.#sources());
+  }
+
+  /** What people say of trading, breakers left out: a breaker's own sells are held by this only. */
+  #tradingByPeople(): TradingCondition {
+    return tradingState({ ...this.#sources(), breakers: undefined });
+  }
+
+  #sources(): TradingSources {
+    return { policy: this.#policy, journalHalt: this.#desk.journalHalt, breakers: this.#watch.stop?.condition };
   }
 
   /** A new state of the RiskPolicy: in force for the next verdict, and for working orders at once. */
   setPolicy(policy: EffectivePolicy | undefined): void {
     const before = this.trading();
     this.#policy = policy;
+    if (policy) this.#watch.configure(policy);
     const after = this.trading();
     if (before.state !== after.state) this.#options.log.info({ trading: after }, "the trading state has changed");
     this.#wakeAll();
@@ -165,11 +205,16 @@ export class RiskService {
   onBar(accountName: string, event: BarEvent): void {
     const account = this.#accounts.get(accountName);
     if (!account) return;
-    if (!event.revision) this.#runners.get(accountName)?.onBar(event);
+    if (!event.revision) {
+      this.#runners.get(accountName)?.onBar(event);
+      this.#watch.onBar(event);
+    }
     const id = `${event.market}|${event.timeframe}|${event.bar.time}`;
     for (const strategy of this.#registry.ofAccount(account.accountUid)) {
       const follows = strategy.markets.some(({ market, timeframe }) => market === event.market && timeframe === event.timeframe);
-      if (follows) this.#options.hub.publish(strategy.uid, { event: "bar", id, data: event });
+      if (!follows) continue;
+      this.#sights.barRelayed(strategy.uid);
+      this.#options.hub.publish(strategy.uid, { event: "bar", id, data: event });
     }
   }
 
@@ -200,6 +245,7 @@ export class RiskService {
     const { clock, metrics, failPoints } = this.#options;
     const startedMs = clock.nowMs();
     const { account } = this.#strategyAndAccount(request.strategyUid);
+    this.#sights.decisionArrived(request.strategyUid);
     const { reply, orders, cancels, strategy } = await decide(request, this.#decideContext(account));
     if (strategy) {
       for (const { verdict } of reply.results) metrics.verdict(verdict.reason ?? "allowed");
@@ -215,6 +261,7 @@ export class RiskService {
     const account = this.#account(registration.account);
     const policy = this.#policyInForce();
     const { uid: policyUid } = this.#options.policy;
+    this.#sights.setAlerts(registration.uid, registration.alerts ?? []);
     const reply = await register(registration, { account, registry: this.#registry, policyUid, currency: policy.baseCurrency });
     this.#announceSeries(account);
     this.#runners.get(account.name)?.wake();
@@ -239,9 +286,17 @@ export class RiskService {
   }
 
   portfolio(): PortfolioView {
-    const policy = this.#policyInForce();
-    return portfolioView({
-      policy,
+    return portfolioView(this.#policyWorld());
+  }
+
+  /** As the policy's stream shows it. */
+  equity(): EquityEvent {
+    return equityEventOf(this.portfolio(), this.#options.clock.nowMs());
+  }
+
+  #policyWorld(): PolicyWorld {
+    return {
+      policy: this.#policyInForce(),
       epoch: this.epoch,
       trading: this.trading(),
       accounts: this.accounts.map((account) => ({
@@ -250,21 +305,84 @@ export class RiskService {
         reconciled: this.#runners.get(account.name)?.reconciliation,
       })),
       strategies: this.#registry.all().map(({ uid }) => this.#world(uid)),
-      peakEquity: this.#peakEquity,
+      references: this.#watch.references,
+      breakers: this.#watch.breakers,
+      breakerViews: this.#watch.views(),
+      holds: this.#holds(),
+      controlEvents: this.#desk.events,
+      alerts: this.#options.alerts?.recent ?? [],
+    };
+  }
+
+  /** What people do to the policy and ask of it. */
+  get desk(): ControlDesk {
+    return this.#desk;
+  }
+
+  /** Newest first. @throws CodedError STRATEGY_UNKNOWN */
+  async orders({ strategy, state, limit }: z.output<typeof ordersQuery>): Promise<OrdersReply> {
+    const known = this.#registry.all().filter(({ uid, name }) => uid === strategy || name === strategy);
+    if (strategy !== undefined && known.length === 0)
+      throw new CodedError<RiskErrorCode>("STRATEGY_UNKNOWN", `policy ${this.#options.policy.name} has no strategy ${strategy}`);
+    const found = await readOrders(this.#options.database, {
+      accountUids: this.accounts.map(({ accountUid }) => accountUid),
+      strategyUids: strategy === undefined ? undefined : known.map(({ uid }) => uid),
+      open: state === "open",
+      limit,
     });
+    return { orders: found.slice(0, limit), more: found.length > limit };
   }
 
-  /** Halts in the journal; only `resume` undoes it. Orders are stopped even when the journal does not answer. */
-  async halt(halt: JournalHalt): Promise<void> {
-    this.#journalHalt ??= halt;
-    this.#wakeAll();
-    await this.#write((transaction) => storeHalt(transaction, this.#options.policy.uid, halt));
+  /** By intent id or client order id. @throws CodedError INTENT_UNKNOWN */
+  async intent(id: string): Promise<IntentReply> {
+    const found = await readIntent(this.#options.database, this.#options.policy.uid, id);
+    if (found) return found;
+    throw new CodedError<RiskErrorCode>("INTENT_UNKNOWN", `the journal knows no intent and no order ${id.slice(0, 200)}`);
   }
 
-  async resume(by: string): Promise<void> {
-    await this.#write((transaction) => clearHalt(transaction, this.#options.policy.uid, by));
-    this.#journalHalt = undefined;
-    this.#wakeAll();
+  /** Takes the venue's balances for true, on a person's word. @throws CodedError ACCOUNT_UNKNOWN, VENUE_UNREACHABLE, NOT_DRIFTING, DRIFT_CHANGED, DRIFT_IN_SEND_LOG */
+  async adopt(name: string, author: Author, seen: readonly DriftEntry[] | undefined): Promise<ControlReply> {
+    const [account, runner] = [this.#account(name), this.#runners.get(name)];
+    await account.broker.adopt?.({ who: author.who, reason: author.reason });
+    const { drift } = (await runner?.reconcileNow()) ?? { drift: undefined };
+    if (!drift)
+      throw new CodedError<RiskErrorCode>("VENUE_UNREACHABLE", `account ${name} could not be compared with its venue now`);
+    const currency = this.#policyInForce().baseCurrency;
+    const reply = await account.exclusive(async (book) => {
+      const adjustments = planAdoption({ drift, seen, moving: movingAssets(book, currency) });
+      const shown = drift.map(({ asset, journal, venue }) => `${asset} ${journal} → ${venue}`).join(", ");
+      const detail = `account ${name} takes the venue's amounts: ${shown}`;
+      const done = await this.#desk.adopted(author, detail, (transaction, id) =>
+        storeAdjustments(transaction, { id, accountUid: account.accountUid }, adjustments),
+      );
+      for (const { asset, amount } of adjustments) book.applyAdjustment(asset, amount);
+      return done;
+    });
+    await runner?.reconcileNow();
+    return { ...reply, ...this.#standing() };
+  }
+
+  async #resetBreaker(type: BreakerType): Promise<boolean> {
+    const changed = this.#watch.reset(type);
+    if (changed) await this.#watch.store();
+    return changed;
+  }
+
+  #standing(): Pick<ControlReply, "state" | "holds" | "workingOrders"> {
+    const workingOrders = this.accounts.reduce((sum, { book }) => sum + book.openOrders().length, 0);
+    return { state: this.trading().state, holds: this.#holds(), workingOrders };
+  }
+
+  #holds(): TradingHold[] {
+    const holds = holdsOf(this.#sources());
+    for (const account of this.accounts) {
+      const scope = { account: account.name };
+      if (account.heldMessage !== undefined)
+        holds.push({ by: "drift", state: "Halted", message: account.heldMessage.slice(0, 500), scope });
+      const discrepancy = account.venueState?.discrepancy;
+      if (discrepancy !== undefined) holds.push({ by: "venue", state: "Reducing", message: discrepancy, scope });
+    }
+    return holds;
   }
 
   /** Everything of a start but the loops. @throws CodedError JOURNAL_UNAVAILABLE */
@@ -272,8 +390,9 @@ export class RiskService {
     const { database, policy, signer, holder, brokers, log } = this.#options;
     const applied = await migrate(database, riskSchema);
     if (applied.length > 0) log.info({ applied }, "the journal's schema has been brought up to date");
+    const accountUids = [...brokers.keys()].map((name) => accountUidOf(policy.uid, name));
     // Kept from an attempt that was cut off later: the key of this process belongs to one epoch.
-    const epoch = (this.#epoch ??= await takeEpoch(database, policy.uid, holder));
+    const epoch = (this.#epoch ??= await takeEpoch(database, { scope: policy.uid, accountUids }, holder));
     await this.#write(async (transaction) => {
       await storePublicKey(transaction, {
         keyId: signer.keyId,
@@ -285,13 +404,13 @@ export class RiskService {
         await ensureAccount(transaction, { accountUid: accountUidOf(policy.uid, name), policyUid: policy.uid, name });
     });
     await this.#registry.load(database, policy.uid);
-    this.#journalHalt = await readHalt(database, policy.uid);
-    this.#peakEquity = this.#storedPeak = (await readPeak(database, policy.uid)) ?? ZERO;
+    await this.#desk.restore();
     for (const [name, broker] of brokers) this.#addAccount(name, { broker, epoch });
     for (const account of this.accounts) {
       await account.exclusive(async () => undefined);
       this.#announceSeries(account);
     }
+    await this.#watch.restore(database);
     this.#opening.up(`open, writer epoch ${epoch.epoch}`);
     log.info({ policy: policy.name, epoch: epoch.epoch, strategies: this.#registry.all().length }, "the journal is open");
   }
@@ -306,7 +425,7 @@ export class RiskService {
       broker,
       clock,
       log,
-      onChanges: (changes) => this.#publish(name, changes),
+      onChanges: (changes) => this.#onChanges(name, changes),
       onSuperseded,
     });
     const settlement = new Settlement(account, { epoch: epoch.epoch, clock, log, world: () => this.#settlementWorld() });
@@ -317,19 +436,26 @@ export class RiskService {
       database,
       clock,
       log,
-      progressDeletions: () => this.#progressDeletions(account),
+      currency: () => this.#policy?.baseCurrency ?? "",
+      lookbackBars: () => this.#policy?.sizing?.lookbackBars,
+      series: () => this.#registry.ofAccount(account.accountUid).flatMap(({ markets }) => markets),
+      progressDeletions: async () => {
+        await this.#progressDeletions(account);
+        await this.#progressFlattening(account);
+      },
       onOpened: () => log.info({ account: name }, "the account's opening balances are in the journal"),
     });
     this.#accounts.set(name, account);
     this.#runners.set(name, runner);
   }
 
-  #settlementWorld(): { halted: boolean; suspended: ReadonlySet<string>; deleted: ReadonlySet<string> } {
+  #settlementWorld(): { halted: boolean; flattening: boolean; suspended: ReadonlySet<string>; deleted: ReadonlySet<string> } {
     const strategies = this.#registry.all();
     const uids = (list: readonly Strategy[]): Set<string> => new Set(list.map(({ uid }) => uid));
     return {
       // A policy that has not been read yet allows nothing new, but is no order to take working orders back: every restart would.
-      halted: this.#journalHalt !== undefined || (this.#policy !== undefined && this.trading().state === "Halted"),
+      halted: this.#desk.journalHalt?.state === "Halted" || (this.#policy !== undefined && this.trading().state === "Halted"),
+      flattening: this.#isFlattening(),
       suspended: uids(strategies.filter(({ suspended }) => suspended)),
       deleted: uids(strategies.filter(({ deletion }) => deletion !== undefined)),
     };
@@ -343,9 +469,29 @@ export class RiskService {
     }
   }
 
-  async #dispatchAll(account: Account, orders: readonly CommittedOrder[]): Promise<void> {
+  /** A breaker asks for everything to be sold, and no person has stopped trading altogether. */
+  #isFlattening(): boolean {
+    return this.#watch.stop?.action === "Flatten" && this.#policy !== undefined && this.#tradingByPeople().state !== "Halted";
+  }
+
+  async #progressFlattening(account: Account): Promise<void> {
+    if (!this.#isFlattening()) {
+      if (this.#watch.stop?.action !== "Flatten") this.#flattenAttempts.clear();
+      return;
+    }
+    const trading = (): TradingCondition => this.#tradingByPeople();
+    const context = { ...this.#decideContext(account), trading: trading() };
+    const orders = await flattenAccount(account, this.#flattenAttempts, context);
+    await this.#dispatchAll(account, orders, trading);
+  }
+
+  async #dispatchAll(
+    account: Account,
+    orders: readonly CommittedOrder[],
+    trading: () => TradingCondition = () => this.trading(),
+  ): Promise<void> {
     const { signer, clock, log, failPoints, metrics } = this.#options;
-    const context = { signer, epoch: this.epoch, clock, log, failPoints, trading: () => this.trading() };
+    const context = { signer, epoch: this.epoch, clock, log, failPoints, trading };
     const sending = orders.map(async (order) => {
       const startedMs = clock.nowMs();
       const outcome = await dispatch(account, order, context);
@@ -360,24 +506,28 @@ export class RiskService {
     }
   }
 
+  #onChanges(accountName: string, changes: { fills: readonly BookFill[]; orders: readonly BookOrder[] }): void {
+    this.#publish(accountName, changes);
+    const account = this.#accounts.get(accountName);
+    if (account) this.#watch.onChanges(account, changes);
+  }
+
   #publish(accountName: string, { fills, orders }: { fills: readonly BookFill[]; orders: readonly BookOrder[] }): void {
     const { hub } = this.#options;
     for (const fill of fills) hub.publish(fill.subAccount, { event: "fill", data: fillView(fill, accountName) });
     for (const order of orders) hub.publish(order.strategyUid, { event: "order", data: orderView(order) });
   }
 
-  /** Twice a second: the journal's halt, which a person may set by hand, the peak of equity and the figures. */
+  /** Twice a second: the journal's halt, which a person may set by hand, breakers, alerts and figures. */
   async #watchPortfolio(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options;
     while (!signal.aborted) {
       await clock.sleep(portfolioEveryMs, signal).catch(() => undefined);
       if (signal.aborted || !this.#options.database.available) continue;
       try {
-        await this.#readHalt();
-        await this.#markPeak();
-        await this.#prune(clock.nowMs());
+        await this.lookAtPolicy();
       } catch (error) {
-        log.warn({ err: messageOf(error) }, "halt and peak could not be read or stored");
+        log.warn({ err: messageOf(error) }, "halt, breakers or alerts could not be read or stored");
       }
     }
   }
@@ -388,31 +538,42 @@ export class RiskService {
     for (const { uid } of this.#registry.all()) await this.#write((transaction) => pruneDecisions(transaction, uid));
   }
 
-  async #readHalt(): Promise<void> {
-    const halt = await readHalt(this.#options.database, this.#options.policy.uid);
-    if ((halt === undefined) === (this.#journalHalt === undefined)) return;
-    this.#journalHalt = halt;
-    this.#options.log.info({ halt }, "the journal's halt has changed");
-    this.#wakeAll();
+  /** One look at the policy as a whole. @throws CodedError JOURNAL_UNAVAILABLE, EPOCH_LOST */
+  async lookAtPolicy(): Promise<void> {
+    await this.#desk.readHalt();
+    await this.#watch.tick();
+    await this.#desk.obeyAnnotation(this.#policy?.resetAnnotation);
+    if (this.#policy) this.#showFigures();
+    await this.#options.alerts?.look({
+      strategies: this.#registry
+        .all()
+        .map((strategy) => this.#sights.of(strategy, this.#accountOf(strategy), this.#policy?.baseCurrency)),
+      breakers: this.#watch.views(),
+      controlEvents: this.#desk.events,
+    });
+    await this.#prune(this.#options.clock.nowMs());
   }
 
-  async #markPeak(): Promise<void> {
-    const policy = this.#policy;
-    if (!policy || !this.accounts.every(({ opened }) => opened)) return;
-    const equity = totalEquity(
-      this.accounts.map((account) => ({ account })),
-      policy.baseCurrency,
-    );
-    this.#peakEquity = maximum(this.#peakEquity, equity);
-    this.#options.metrics.portfolio({
-      equity: decimalToNumber(equity),
-      drawdownRatio: decimalToNumber(drawdownOf(equity, this.#peakEquity)),
+  #showFigures(): void {
+    const { metrics, hub } = this.#options;
+    if (!this.accounts.every(({ opened }) => opened)) return;
+    const view = this.portfolio();
+    const { dayStartEquity } = this.#watch.references;
+    metrics.portfolio({
+      equity: Number(view.equity),
+      drawdownRatio: Number(view.drawdownRatio),
       openOrders: this.accounts.reduce((sum, { book }) => sum + book.openOrders().length, 0),
+      riskScore: view.riskScore,
+      dailyLossRatio: decimalToNumber(dailyLossOf(parseDecimal(view.equity), dayStartEquity)),
+      heldAccounts: this.accounts.filter(({ heldMessage }) => heldMessage !== undefined).length,
     });
-    const peak = this.#peakEquity;
-    if (peak <= this.#storedPeak) return;
-    await this.#write((transaction) => storePeak(transaction, policy.uid, peak));
-    this.#storedPeak = peak;
+    metrics.breakers(this.#watch.views());
+    hub.publishEquity(equityEventOf(view, this.#options.clock.nowMs()));
+  }
+
+  /** A transaction under the policy's writer epoch. @throws CodedError JOURNAL_UNAVAILABLE, EPOCH_LOST */
+  write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.#write(work);
   }
 
   async #write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
@@ -436,7 +597,7 @@ export class RiskService {
       policyViewOf(
         this.accounts.map((each) => (each === account ? book : each.book)),
         policy.baseCurrency,
-        { dayStartEquity: this.#dayStartEquity, peakEquity: this.#peakEquity },
+        this.#watch.references,
       );
     return { account, registry, policy, trading, policyView, signer, epoch: this.epoch, clock, log, failPoints };
   }
@@ -493,6 +654,7 @@ export class RiskService {
   #readiness(account: Account): { ready: boolean; message: string } {
     const venue = account.venueCheck();
     if (!this.#options.database.available) return { ready: false, message: "Postgres does not answer." };
+    if (account.heldMessage !== undefined) return { ready: false, message: account.heldMessage };
     if (!venue.ok) return { ready: false, message: `The broker cannot be reached: ${venue.message}.` };
     if (!account.hasVenueRecords) return { ready: false, message: "The broker has not opened its tables to risk yet." };
     if (!account.opened) return { ready: false, message: "The opening balances have not been read from the venue yet." };

@@ -4,6 +4,8 @@ import { decimalFromNumber, timeframeMs, type BarEvent } from "@bellwether/tradi
 import { storeMark } from "../journal/policy-records.ts";
 import type { Settlement } from "../orders/settle.ts";
 import type { Account } from "./account.ts";
+import type { BarSeries } from "../venue/market-feed.ts";
+import { heldMessage, movingAssets } from "./adopt.ts";
 import { openAccount } from "./open.ts";
 import { type Reconciliation, reconcile } from "./reconcile.ts";
 
@@ -16,6 +18,12 @@ export interface RunnerOptions {
   readonly log: Logger;
   /** Steps of deletions, taken after each settlement pass. */
   readonly progressDeletions: () => Promise<void>;
+  /** The policy's base currency; empty before the policy is known. */
+  readonly currency: () => string;
+  /** Bars that sizing looks back at; undefined: it does not look at any. */
+  readonly lookbackBars: () => number | undefined;
+  /** The series of the account's strategies. */
+  readonly series: () => readonly BarSeries[];
   /** The account can be traded on from now on. */
   readonly onOpened: () => void;
 }
@@ -26,6 +34,8 @@ const quietMs = 1_000;
 const askEveryMs = 1_000;
 const markEveryMs = 1_000;
 const reconcileEveryMs = 30_000;
+/** A difference may have been a fill that came late: it need not hold the account for longer than it lasts. */
+const reconcileHeldEveryMs = 5_000;
 const longestPauseMs = 5_000;
 
 /**
@@ -58,6 +68,7 @@ export class AccountRunner {
     const { account } = this.#options;
     const timeMs = bar.time + timeframeMs(timeframe);
     account.advanceMarketTime(timeMs);
+    account.closes.add({ market, timeframe }, bar);
     if (account.book.setMark(market, { price: decimalFromNumber(bar.close), timeMs })) this.#changedMarks.add(market);
   }
 
@@ -80,6 +91,7 @@ export class AccountRunner {
     const { account, settlement, clock, policyUid, database, progressDeletions, onOpened } = this.#options;
     if (!account.loaded) await account.exclusive(async () => undefined);
     if (!account.opened && database.available && (await openAccount(account, policyUid))) onOpened();
+    await this.#fillHistories();
     const owed = await settlement.pass();
     await progressDeletions();
     const nowMs = clock.nowMs();
@@ -87,9 +99,24 @@ export class AccountRunner {
       this.#askedMs = nowMs;
       await account.askVenue();
     }
-    if (account.opened && nowMs - this.#reconciledMs >= reconcileEveryMs) await this.#reconcile(nowMs);
+    const dueMs = account.heldMessage === undefined ? reconcileEveryMs : reconcileHeldEveryMs;
+    if (account.opened && nowMs - this.#reconciledMs >= dueMs) await this.#reconcile(nowMs);
     if (nowMs - this.#markedMs >= markEveryMs) await this.#storeMarks(nowMs);
     return owed;
+  }
+
+  /** Volatility is not to be unknown after every restart: bars of the past are asked for, once for each series. */
+  async #fillHistories(): Promise<void> {
+    const { account, lookbackBars, series, log } = this.#options;
+    const limit = lookbackBars();
+    if (limit === undefined || account.endedMessage !== undefined) return;
+    for (const wanted of series().filter((each) => !account.closes.isFilled(each))) {
+      try {
+        account.closes.prepend(wanted, await account.broker.bars({ ...wanted, limit: limit + 1 }));
+      } catch (error) {
+        log.warn({ err: messageOf(error), ...wanted }, "bars of the past could not be read yet");
+      }
+    }
   }
 
   async #reconcile(nowMs: number): Promise<void> {
@@ -97,10 +124,20 @@ export class AccountRunner {
     this.#reconciledMs = nowMs;
     const result = await reconcile(account, () => clock.nowMs());
     if (!result) return;
-    const before = this.#reconciliation?.drift.length ?? 0;
-    if (result.drift.length > 0 && before === 0)
-      log.error({ account: account.name, drift: result.drift }, "journal and venue differ");
+    const before = account.heldMessage;
+    account.heldMessage = heldMessage(result.drift, movingAssets(account.book, this.#options.currency()));
+    if (account.heldMessage !== undefined && before === undefined)
+      log.error({ account: account.name, drift: result.drift }, "journal and venue differ: the account is held");
+    if (account.heldMessage === undefined && before !== undefined)
+      log.info({ account: account.name }, "journal and venue agree again: the account is no longer held");
     this.#reconciliation = result;
+  }
+
+  /** Compares at once; the drift as it is now. Undefined: the venue does not answer or trades too fast to be compared. */
+  async reconcileNow(): Promise<Reconciliation | undefined> {
+    const before = this.#reconciliation;
+    await this.#reconcile(this.#options.clock.nowMs());
+    return this.#reconciliation === before ? undefined : this.#reconciliation;
   }
 
   async #storeMarks(nowMs: number): Promise<void> {

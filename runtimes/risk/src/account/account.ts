@@ -1,12 +1,22 @@
 import type { JournalDatabase, Transaction } from "@bellwether/postgres";
 import { type Check, type Clock, CodedError, Dependency, type Logger, hasCode, messageOf } from "@bellwether/service-kit";
-import { type BrokerAccount, type MarketTerms, marketTerms } from "@bellwether/trading";
+import {
+  type BrokerAccount,
+  FEE_WINDOW_MS,
+  type FeeHistory,
+  type MarketTerms,
+  marketTerms,
+  parseDecimal,
+  quotedFee,
+  withQuote,
+} from "@bellwether/trading";
 import type { RiskErrorCode } from "../errors.ts";
 import { type WriterEpoch, requireEpoch } from "../journal/epoch.ts";
 import { storeReleases } from "../journal/order-records.ts";
 import { type VenueCursor, readVenueChanges, venueRecordsExist, venueStart } from "../journal/venue-records.ts";
 import { AccountBook, type BookFill, type BookOrder } from "../portfolio/book.ts";
 import type { Broker } from "../venue/broker.ts";
+import { CloseHistory } from "./close-history.ts";
 import { loadBook } from "./load-book.ts";
 import { Mutex } from "./mutex.ts";
 
@@ -48,6 +58,11 @@ export class Account {
   #terms = new Map<string, MarketTerms>();
   #marketTimeMs = 0;
   #endedMessage: string | undefined;
+  /** Closes that volatility is reckoned from. */
+  readonly closes = new CloseHistory();
+  #feeHistory: FeeHistory = [];
+  /** Why nothing may be ordered: journal and venue differ. */
+  heldMessage: string | undefined;
 
   constructor(options: AccountOptions) {
     this.#options = options;
@@ -97,6 +112,11 @@ export class Account {
     return this.#endedMessage;
   }
 
+  /** What the venue asked for transactions in the last hour; empty where it asks for nothing. */
+  get feeHistory(): FeeHistory {
+    return this.#feeHistory;
+  }
+
   get queueLength(): number {
     return this.#mutex.depth;
   }
@@ -130,6 +150,7 @@ export class Account {
       this.advanceMarketTime(state.marketTime);
       this.#terms = new Map(state.markets.map((rules) => [rules.symbol, marketTerms(rules)]));
       this.#endedMessage = state.feed.state === "ended" ? state.feed.message || "the market data has ended" : undefined;
+      this.#rememberFee(state);
       this.#venue.up("answers", this.#options.clock.nowMs() - startedMs);
       return state;
     } catch (error) {
@@ -137,6 +158,14 @@ export class Account {
       this.#venue.down(messageOf(error));
       return undefined;
     }
+  }
+
+  #rememberFee({ fees }: BrokerAccount): void {
+    const { gasPriceGwei, priorityFeeMicroLamports } = fees ?? {};
+    const price = gasPriceGwei === undefined ? undefined : parseDecimal(gasPriceGwei);
+    const fee = quotedFee({ gasPriceGwei: price, priorityFeeMicroLamports });
+    if (fee === undefined) return;
+    this.#feeHistory = withQuote(this.#feeHistory, fee, { timeMs: this.#options.clock.nowMs(), windowMs: FEE_WINDOW_MS });
   }
 
   /** Runs `work` alone on this account, on a book that is folded and up to date with the broker's journal. */
@@ -169,6 +198,11 @@ export class Account {
       if (hasCode(error, "EPOCH_LOST")) this.#options.onSuperseded(error);
       throw error;
     }
+  }
+
+  /** The broker has seen a higher epoch than ours: another risk has taken over, or the journal came back from a copy that has forgotten some. */
+  superseded(error: Error): void {
+    this.#options.onSuperseded(error);
   }
 
   /** Takes in what the broker has recorded since the last look. Within `exclusive` only; inside a write, pass its transaction. */

@@ -1,6 +1,7 @@
 import type { JournalDatabase, Transaction } from "@bellwether/postgres";
 import { parseDecimal } from "@bellwether/trading";
-import { readProtectedOrders, readUnreleasedOrders } from "../journal/order-records.ts";
+import { readAdjustments } from "../journal/control-records.ts";
+import { readProtectedOrders, readRecentDecisionTimes, readUnreleasedOrders } from "../journal/order-records.ts";
 import { type VenueCursor, readOrderStates, readVenueChanges, venueRecordsExist, venueStart } from "../journal/venue-records.ts";
 import { AccountBook, type BookTransfer } from "../portfolio/book.ts";
 
@@ -25,6 +26,8 @@ export async function loadBook(database: JournalDatabase, accountUid: string, na
     [accountUid],
   );
   for (const transfer of await readTransfers(database, accountUid)) book.applyTransfer(transfer);
+  for (const { asset, amount } of await readAdjustments(database, accountUid)) book.applyAdjustment(asset, amount);
+  for (const time of await readRecentDecisionTimes(database, accountUid)) book.countOrder(time);
   for (const order of await readUnreleasedOrders(database, accountUid)) book.addOrder(order);
   await loadMarks(database, book);
   const opened = account?.opened === true;

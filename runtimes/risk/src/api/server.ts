@@ -14,6 +14,7 @@ import { z } from "zod";
 import { type RiskErrorCode, riskStatus } from "../errors.ts";
 import { firstFlattenOrdinal } from "../orders/flatten-ordinals.ts";
 import type { RiskService } from "../service.ts";
+import { addControlRoutes } from "./control-routes.ts";
 import type { EventHub } from "./event-hub.ts";
 
 export interface RiskApiOptions {
@@ -21,6 +22,8 @@ export interface RiskApiOptions {
   readonly hub: EventHub;
   readonly verifier: TokenVerifier;
   readonly operatorSubject: string;
+  /** Subjects that may control the policy and read all of it, besides the operator. */
+  readonly controllers?: readonly string[];
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -29,11 +32,13 @@ type Server = ReturnType<typeof createApiServer>;
 
 const heartbeatMs = 2_000;
 const maxStreamsPerStrategy = 4;
+const maxPolicyStreams = 32;
 const maxBodyBytes = 2 * 1024 * 1024;
 
 const uidParameter = z.object({ uid });
 const deleteQuery = z.object({ onDelete: z.enum(["Keep", "Flatten"]).default("Keep") });
-const streamQuery = z.object({ strategy: uid });
+/** Without a strategy: the whole policy. */
+const streamQuery = z.object({ strategy: uid.optional() });
 const barsQuery = z.object({
   market: symbol,
   timeframe,
@@ -42,19 +47,21 @@ const barsQuery = z.object({
   /** Whose account's broker is asked; by default the one strategy that the caller speaks for. */
   strategy: uid.optional(),
 });
-const haltBody = z.strictObject({ reason: z.string().min(1).max(300) });
 
 /** risk's HTTP surface: agents speak for their own strategy only, the operator for all. */
 export function createRiskApi(options: RiskApiOptions): Server {
   const { log, verifier } = options;
   const server = createApiServer({ log, verifier, maxBodyBytes, statusOf: riskStatus });
   addOperatorRoutes(server, options);
+  addControlRoutes(server, { service: options.service, controllers: controllersOf(options) });
   addAgentRoutes(server, options);
   return server;
 }
 
-function addOperatorRoutes(server: Server, { service, operatorSubject }: RiskApiOptions): void {
+function addOperatorRoutes(server: Server, options: RiskApiOptions): void {
+  const { service, operatorSubject } = options;
   const operator = [operatorSubject];
+  const readers = controllersOf(options);
   server.put("/v1/strategies/:uid", async (request) => {
     requireCaller(request, operator);
     const registration = parseRequest(strategyRegistration, request.body);
@@ -69,19 +76,13 @@ function addOperatorRoutes(server: Server, { service, operatorSubject }: RiskApi
     return service.delete(named, parseRequest(deleteQuery, request.query).onDelete);
   });
   server.get("/v1/portfolio", async (request) => {
-    requireCaller(request, operator);
+    requireCaller(request, readers);
     return service.portfolio();
   });
-  server.put("/v1/halt", async (request, reply) => {
-    requireCaller(request, operator);
-    await service.halt({ reason: parseRequest(haltBody, request.body).reason, setBy: request.caller.subject });
-    return reply.status(204).send();
-  });
-  server.delete("/v1/halt", async (request, reply) => {
-    requireCaller(request, operator);
-    await service.resume(request.caller.subject);
-    return reply.status(204).send();
-  });
+}
+
+function controllersOf({ operatorSubject, controllers = [] }: RiskApiOptions): readonly string[] {
+  return [operatorSubject, ...controllers];
 }
 
 function addAgentRoutes(server: Server, options: RiskApiOptions): void {
@@ -107,9 +108,24 @@ function addAgentRoutes(server: Server, options: RiskApiOptions): void {
   });
   server.get("/v1/stream", async (request, reply) => {
     const { strategy } = parseRequest(streamQuery, request.query);
+    if (strategy === undefined) {
+      requireCaller(request, controllersOf(options));
+      openPolicyStream(options, reply);
+      return;
+    }
     requireVoice(service, strategy, { caller: request.caller });
     openStream(options, strategy, reply);
   });
+}
+
+/** Equity, P&L and positions of the whole policy: as they are now, then whenever they change. */
+function openPolicyStream({ service, hub, clock }: RiskApiOptions, reply: Parameters<typeof sendEvents>[0]): void {
+  if (hub.policyStreams >= maxPolicyStreams)
+    throw new CodedError<RiskErrorCode>("TOO_MANY_STREAMS", `${maxPolicyStreams} streams of the policy are open already`);
+  const event = service.equity();
+  const sink = sendEvents(reply, { heartbeatMs, clock });
+  sink.send({ event: "equity", data: event });
+  sink.onClose(hub.subscribePolicy(sink));
 }
 
 /** The snapshot first, then whatever happens; a reader of more streams than a strategy needs is refused. */

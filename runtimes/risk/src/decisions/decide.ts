@@ -2,18 +2,26 @@ import { createHash } from "node:crypto";
 import type { Transaction } from "@bellwether/postgres";
 import { type Clock, CodedError, type Logger } from "@bellwether/service-kit";
 import {
+  ALLOWED,
+  type Decimal,
   type DecisionReply,
   type DecisionRequest,
   type Denial,
+  type GasLimits,
   type PolicyView,
+  type Sizing,
   type TradingCondition,
+  type Verdict,
   ZERO,
   add,
   decisionReply,
   isOpen,
+  judgeFee,
   parseDecimal,
   rulesFor,
+  timeframeMs,
   tradingCosts,
+  yearlyVolatility,
 } from "@bellwether/trading";
 import type { Account } from "../account/account.ts";
 import type { RiskErrorCode } from "../errors.ts";
@@ -142,7 +150,7 @@ const minuteMs = 60_000;
 
 /** The world of a decision as it is now. */
 export function worldOf(
-  { account, policy, policyView, trading }: DecideContext,
+  { account, policy, policyView, trading, clock }: DecideContext,
   { strategy, book, replaced }: { strategy: Strategy; book: AccountBook; replaced: ReadonlyMap<string, BookOrder> },
 ): DecisionWorld {
   const costs = policy.accounts.get(account.name)?.costs ?? withoutCosts;
@@ -156,6 +164,10 @@ export function worldOf(
     currency: policy.baseCurrency,
     costs,
     rules: rulesFor(policy.limits),
+    limits: policy.limits,
+    sizing: policy.sizing,
+    volatility: (market) => volatilityOf(market, { strategy, account, sizing: policy.sizing }),
+    judgeFee: (reduceOnly) => judgeVenueFee(account, { gas: policy.gas, nowMs: clock.nowMs(), reduceOnly }),
     policy: policyView(book),
     ordersLastMinute: book.ordersSince(account.marketTimeMs - minuteMs),
     trading,
@@ -166,6 +178,28 @@ export function worldOf(
   };
 }
 
+function volatilityOf(
+  market: string,
+  { strategy, account, sizing }: { strategy: Strategy; account: Account; sizing: Sizing | undefined },
+): number | undefined {
+  const series = strategy.markets.find((candidate) => candidate.market === market);
+  if (series === undefined || sizing === undefined) return undefined;
+  return yearlyVolatility(account.closes.latest(series, sizing.lookbackBars + 1), timeframeMs(series.timeframe));
+}
+
+/** Of venues on chains; others quote nothing and are allowed. */
+function judgeVenueFee(
+  { venueState, feeHistory }: Account,
+  { gas, nowMs, reduceOnly }: { gas: GasLimits; nowMs: number; reduceOnly: boolean },
+): Verdict {
+  const fees = venueState?.fees;
+  if (fees === undefined) return ALLOWED;
+  const decimal = (text: string | undefined): Decimal | undefined => (text === undefined ? undefined : parseDecimal(text));
+  const { priorityFeeMicroLamports, feeLamports } = fees;
+  const quote = { gasPriceGwei: decimal(fees.gasPriceGwei), priorityFeeMicroLamports, feeLamports, fee: decimal(fees.fee) };
+  return judgeFee(quote, gas, { spentToday: decimal(fees.paidToday) ?? ZERO, history: feeHistory, timeMs: nowMs, reduceOnly });
+}
+
 /** Of an account that is not in the policy any more; nothing is bought there, see `blockedBy`. */
 const withoutCosts = tradingCosts({ feeBps: "0", slippageBps: "0" });
 
@@ -173,6 +207,7 @@ function blockedBy(account: Account, policy: EffectivePolicy): Denial | undefine
   if (account.endedMessage !== undefined) return { allowed: false, reason: "MARKET_DATA_ENDED", market: account.name };
   if (!account.venueReachable || !policy.accounts.has(account.name))
     return { allowed: false, reason: "VENUE_UNREACHABLE", account: account.name };
+  if (account.heldMessage !== undefined) return { allowed: false, reason: "ACCOUNT_HELD", message: account.heldMessage };
   return undefined;
 }
 
@@ -231,6 +266,7 @@ function takeIntoBook(
   return (plan?.orders ?? []).map((planned, index) => {
     const order = approvedOrder(planned, { strategyUid, epoch, nowMs: clock.nowMs() });
     book.addOrder(order);
+    book.countOrder(order.order.decisionTime);
     return { order, nonce: nonces[index] ?? "" };
   });
 }

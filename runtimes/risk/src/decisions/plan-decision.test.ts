@@ -1,12 +1,15 @@
 import {
+  ALLOWED,
   type DecisionRequest,
   type Denial,
   type PolicyView,
+  type SizingSpec,
   type TradingCondition,
   TRADING_ACTIVE,
   ZERO,
   clientOrderId,
   effectiveLimits,
+  effectiveSizing,
   formatDecimal,
   marketTerms,
   parseCanonicalOrder,
@@ -29,6 +32,9 @@ interface Given {
   readonly limits?: Parameters<typeof effectiveLimits>[0];
   readonly replaced?: readonly BookOrder[];
   readonly policy?: PolicyView;
+  readonly sizing?: SizingSpec;
+  readonly volatility?: number;
+  readonly fee?: Denial;
   readonly ordersLastMinute?: number;
   readonly marketTime?: number;
 }
@@ -37,12 +43,17 @@ const tenThousand = parseDecimal("10000");
 const untouched = { equity: tenThousand, dayStartEquity: tenThousand, peakEquity: tenThousand };
 
 function world(given: Given = {}): DecisionWorld {
+  const limits = effectiveLimits(given.limits ?? { maxPositionRatio: "0.9" });
   return {
     strategy: { uid: "s-1", suspended: given.suspended ?? false, markets: ["BTC/USDT"] },
     book: given.book ?? openedBook(),
     currency: "USDT",
     costs: tradingCosts({ feeBps: "0", slippageBps: "0" }),
-    rules: rulesFor(effectiveLimits(given.limits ?? { maxPositionRatio: "0.9" })),
+    rules: rulesFor(limits),
+    limits,
+    sizing: effectiveSizing(given.sizing),
+    volatility: () => given.volatility,
+    judgeFee: () => given.fee ?? ALLOWED,
     policy: given.policy ?? { ...untouched, exposure: () => ({ positionNotional: ZERO, workingBuysNotional: ZERO }) },
     ordersLastMinute: given.ordersLastMinute ?? 0,
     trading: given.trading ?? TRADING_ACTIVE,

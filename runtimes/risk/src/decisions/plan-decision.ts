@@ -3,20 +3,28 @@ import {
   type DecisionRequest,
   type Decimal,
   type Denial,
+  type EntryCap,
   type FinalOrder,
   type Intent,
+  type Limits,
   type MarketTerms,
   type OrderSize,
   type PolicyView,
   type RiskView,
   type Rule,
+  type Sizing,
+  type SizingStep,
   type TradingCondition,
   type TradingCosts,
   type Verdict,
+  type VerdictStep,
   ZERO,
   add,
   canonicalOrder,
   clientOrderId,
+  divide,
+  entryCap,
+  explainVerdict,
   formatDecimal,
   intentId,
   intentSizeFrom,
@@ -41,6 +49,12 @@ export interface DecisionWorld {
   readonly currency: string;
   readonly costs: TradingCosts;
   readonly rules: Rule;
+  readonly limits: Limits;
+  readonly sizing: Sizing | undefined;
+  /** Yearly, over the sizing's lookback, of a market in the strategy's timeframe; undefined while too few bars are known. */
+  readonly volatility: (market: string) => number | undefined;
+  /** Whether the venue's fee may be paid now. */
+  readonly judgeFee: (reduceOnly: boolean) => Verdict;
   /** All accounts together, and how many orders of this one the last minute saw. */
   readonly policy: PolicyView;
   readonly ordersLastMinute: number;
@@ -61,6 +75,8 @@ export interface PlannedIntent {
   readonly body: unknown;
   readonly verdict: Verdict;
   readonly result: IntentResult;
+  /** How it was judged; absent for cancels and what was refused unseen. */
+  readonly reasons?: Reasons;
 }
 
 /** A row of risk.orders, and what is signed. */
@@ -94,8 +110,19 @@ interface Candidate {
   readonly body: unknown;
 }
 
-type Judged =
-  { readonly candidate: Candidate; readonly verdict: Denial } | { readonly candidate: Candidate; readonly verdict: OrderSize };
+interface Judged {
+  readonly candidate: Candidate;
+  readonly verdict: Denial | OrderSize;
+  readonly reasons: Reasons;
+}
+
+/** How a verdict came about, for people who ask why. */
+interface Reasons {
+  readonly chain: readonly VerdictStep[];
+  readonly sizing: readonly SizingStep[];
+}
+
+const noReasons: Reasons = Object.freeze({ chain: [], sizing: [] });
 
 /** Sizes, judges and makes final everything one decision asks for. Actions are taken in the order of their ordinals, each seeing those before it. */
 export function planDecision(request: DecisionRequest, world: DecisionWorld): PlannedDecision {
@@ -156,9 +183,10 @@ function planOrders(
     makeFinal({ request, candidate, size, maxCost: maxCosts.get(candidate) }, world),
   );
   const orderOf = new Map(sized.map(({ candidate }, index) => [candidate, orders[index]]));
-  const intents = judged.map(({ candidate, verdict }) =>
-    describe(request, { candidate, verdict, planned: orderOf.get(candidate) }),
-  );
+  const intents = judged.map(({ candidate, verdict, reasons }) => ({
+    ...describe(request, { candidate, verdict, planned: orderOf.get(candidate) }),
+    reasons,
+  }));
   return { intents, orders };
 }
 
@@ -173,9 +201,9 @@ interface Claims {
 function judgeAll(wanted: readonly Candidate[], world: DecisionWorld): Judged[] {
   const claims: Claims = { cash: ZERO, openOrders: 0, buys: new Map(), sells: new Map() };
   return wanted.map((candidate): Judged => {
-    const verdict = judge(candidate, world, claims);
+    const { verdict, reasons } = judge(candidate, world, claims);
     if (verdict.allowed) claim(candidate.intent, verdict, claims);
-    return { candidate, verdict } as Judged;
+    return { candidate, verdict, reasons };
   });
 }
 
@@ -187,36 +215,91 @@ function claim(intent: Intent, size: OrderSize, claims: Claims): void {
   claims.openOrders += 1;
 }
 
-function judge({ intent, expiresAt }: Candidate, world: DecisionWorld, claims: Claims): OrderSize | Denial {
-  const { strategy, marketTime, book } = world;
-  if (strategy.suspended) return { allowed: false, reason: "SUSPENDED" };
-  const terms = strategy.markets.includes(intent.market) ? world.terms(intent.market) : undefined;
-  if (!terms || terms.quote !== world.currency) return { allowed: false, reason: "MARKET_UNKNOWN", market: intent.market };
-  // Before sizing, so that a halted strategy without cash reads HALTED.
+function judge(candidate: Candidate, world: DecisionWorld, claims: Claims): Omit<Judged, "candidate"> {
   const view = viewOf(world, claims);
-  const halted = tradingStateRule(
-    { market: intent.market, side: intent.side, quantity: ZERO, notional: ZERO, reduceOnly: intent.side === "sell" },
-    view,
-  );
+  const early = judgeUnsized(candidate, world, view);
+  return early ? { verdict: early, reasons: noReasons } : judgeSized(candidate.intent, { world, view, claims });
+}
+
+/** What speaks against an intent whatever its size is. */
+function judgeUnsized({ intent, expiresAt }: Candidate, world: DecisionWorld, view: RiskView): Denial | undefined {
+  const { strategy, marketTime } = world;
+  if (strategy.suspended) return { allowed: false, reason: "SUSPENDED" };
+  const terms = termsOf(intent, world);
+  if (!terms || terms.quote !== world.currency) return { allowed: false, reason: "MARKET_UNKNOWN", market: intent.market };
+  const reduceOnly = intent.side === "sell";
+  // Before sizing, so that a halted strategy without cash reads HALTED.
+  const halted = tradingStateRule({ market: intent.market, side: intent.side, quantity: ZERO, notional: ZERO, reduceOnly }, view);
   if (!halted.allowed) return halted;
   if (world.blocked) return world.blocked;
   const validUntil = Math.min(intent.validUntil, expiresAt ?? intent.validUntil);
   if (validUntil < marketTime) return { allowed: false, reason: "EXPIRED", validUntil, marketTime };
+  const fee = world.judgeFee(reduceOnly);
+  return fee.allowed ? undefined : fee;
+}
 
+function termsOf(intent: Intent, { strategy, terms }: DecisionWorld): MarketTerms | undefined {
+  return strategy.markets.includes(intent.market) ? terms(intent.market) : undefined;
+}
+
+function judgeSized(
+  intent: Intent,
+  { world, view, claims }: { world: DecisionWorld; view: RiskView; claims: Claims },
+): Omit<Judged, "candidate"> {
+  const { strategy, book, currency, costs, limits } = world;
+  const terms = termsOf(intent, world);
+  if (!terms) return { verdict: { allowed: false, reason: "MARKET_UNKNOWN", market: intent.market }, reasons: noReasons };
   const account = {
-    equity: markToMarket(book.subAccount(strategy.uid), world.currency, marksOf(book)).equity,
-    freeCash: subtract(book.freeCash(strategy.uid, world.currency), claims.cash),
+    equity: markToMarket(book.subAccount(strategy.uid), currency, marksOf(book)).equity,
+    freeCash: subtract(book.freeCash(strategy.uid, currency), claims.cash),
     held: book.held(strategy.uid, intent.market),
     workingSells: add(book.workingSells(strategy.uid, intent.market), claims.sells.get(intent.market) ?? ZERO),
   };
-  const size = sizeOrder(sizingIntent(intent), account, { terms, costs: world.costs });
-  if (!size.allowed) return size;
+  const cap = capOf(intent, { world, view, equity: account.equity });
+  const size = sizeOrder(sizingIntent(intent), account, { terms, costs, cap: cap?.cap });
+  const sizing = sizingSteps(intent, { cap, size });
+  if (!size.allowed) return { verdict: size, reasons: { chain: [], sizing } };
   const { quantity, notional } = size;
-  const verdict = world.rules(
-    { market: intent.market, side: intent.side, quantity, notional, reduceOnly: intent.side === "sell" },
-    view,
-  );
-  return verdict.allowed ? size : verdict;
+  const order = { market: intent.market, side: intent.side, quantity, notional, reduceOnly: intent.side === "sell" };
+  const verdict = world.rules(order, view);
+  const reasons = { chain: explainVerdict(order, view, limits), sizing };
+  return { verdict: verdict.allowed ? size : verdict, reasons };
+}
+
+/** What `sizing` lets an entry be worth; undefined without it, and for exits. */
+function capOf(
+  { market, side }: Intent,
+  { world, view, equity }: { world: DecisionWorld; view: RiskView; equity: Decimal },
+): EntryCap | undefined {
+  const { sizing, strategy, book, currency, limits, costs } = world;
+  if (sizing === undefined || side === "sell") return undefined;
+  const there = view.policy.exposure(market);
+  const asset = world.terms(market)?.base ?? baseOf(market);
+  const own = assetNotional(book, { asset, amount: book.held(strategy.uid, market), currency });
+  return entryCap(sizing, {
+    equity,
+    exposure: add(own, book.workingBuysNotional(asset, strategy.uid)),
+    policyExposure: add(there.positionNotional, there.workingBuysNotional),
+    policyEquity: view.policy.equity,
+    maxConcentration: limits.maxTokenConcentrationRatio,
+    volatility: world.volatility(market),
+    costs,
+  });
+}
+
+/** Each step in base units at the signal price: what `sizing` left of the equity, and what became of it. */
+function sizingSteps(
+  { signalPrice, size: asked }: Intent,
+  { cap, size }: { cap: EntryCap | undefined; size: OrderSize | Denial },
+): SizingStep[] {
+  const price = parseDecimal(signalPrice);
+  const units = (notional: string): string => formatDecimal(divide(parseDecimal(notional), price, "down"));
+  const steps = (cap?.steps ?? []).map((step) => ({ ...step, before: units(step.before), after: units(step.after) }));
+  const quantity = size.allowed ? formatDecimal(size.quantity) : "0";
+  const wanted = "quantity" in asked ? asked.quantity : (steps.at(-1)?.after ?? quantity);
+  const numbers = Object.fromEntries(Object.entries(asked).map(([name, value]) => [`asked.${name}`, String(value)]));
+  const message = "in whole steps, within cash and what is held";
+  return [...steps, { step: "quantity", before: wanted, after: quantity, message, numbers }];
 }
 
 function sizingIntent(intent: Intent): Parameters<typeof sizeOrder>[0] {

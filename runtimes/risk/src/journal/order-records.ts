@@ -28,6 +28,16 @@ export async function readUnreleasedOrders(transaction: Transaction, accountUid:
   return rows.map((row) => bookOrder(row, false));
 }
 
+/** When the newest orders of an account were decided on (market time), newest first: what the rate of orders is counted from. */
+export async function readRecentDecisionTimes(reader: Transaction, accountUid: string): Promise<number[]> {
+  const rows = await reader.query<{ decision_time_ms: string }>(
+    `select i.decision_time_ms from risk.orders o join risk.intents i using (intent_id)
+     where o.account_uid = $1 order by i.decision_time_ms desc limit 6000`,
+    [accountUid],
+  );
+  return rows.map((row) => Number(row.decision_time_ms));
+}
+
 /** Released orders whose protective legs rest at the venue. */
 export async function readProtectedOrders(transaction: Transaction, accountUid: string): Promise<BookOrder[]> {
   const rows = await transaction.query<OrderRow>(
@@ -105,7 +115,7 @@ async function insertIntent(
       verdict.allowed,
       verdict.allowed ? null : verdict.reason,
       JSON.stringify(result.verdict),
-      JSON.stringify(judgedWith),
+      JSON.stringify({ ...judgedWith, ...intent.reasons }),
     ],
   );
 }

@@ -1,6 +1,5 @@
 import type { Transaction } from "@bellwether/postgres";
-import { type Decimal, formatDecimal, parseDecimal } from "@bellwether/trading";
-import type { JournalHalt } from "../policy/trading-state.ts";
+import { formatDecimal } from "@bellwether/trading";
 import type { Mark } from "../portfolio/book.ts";
 
 /** Makes the key known that approvals of this start are signed with. Committed before the first of them; a second attempt to start finds it there. */
@@ -24,29 +23,6 @@ export async function ensureAccount(
   );
 }
 
-export async function readHalt(reader: Transaction, policyUid: string): Promise<JournalHalt | undefined> {
-  const [row] = await reader.query<{ reason: string; set_by: string }>(
-    "select reason, set_by from risk.halts where policy_uid = $1 and cleared_at is null",
-    [policyUid],
-  );
-  return row && { reason: row.reason, setBy: row.set_by };
-}
-
-/** Halts in the journal; a halt that stands already keeps its reason. */
-export async function storeHalt(transaction: Transaction, policyUid: string, halt: JournalHalt): Promise<void> {
-  await transaction.query(
-    "insert into risk.halts (policy_uid, reason, set_by) values ($1, $2, $3) on conflict (policy_uid) where cleared_at is null do nothing",
-    [policyUid, halt.reason, halt.setBy],
-  );
-}
-
-export async function clearHalt(transaction: Transaction, policyUid: string, clearedBy: string): Promise<void> {
-  await transaction.query(
-    "update risk.halts set cleared_by = $2, cleared_at = now() where policy_uid = $1 and cleared_at is null",
-    [policyUid, clearedBy],
-  );
-}
-
 export async function storeMark(
   transaction: Transaction,
   accountUid: string,
@@ -56,19 +32,6 @@ export async function storeMark(
     `insert into risk.marks (account_uid, market, price, market_time_ms) values ($1, $2, $3, $4)
      on conflict (account_uid, market) do update set price = excluded.price, market_time_ms = excluded.market_time_ms`,
     [accountUid, market, formatDecimal(price), timeMs],
-  );
-}
-
-export async function readPeak(reader: Transaction, scope: string): Promise<Decimal | undefined> {
-  const [row] = await reader.query<{ peak_equity: string }>("select peak_equity from risk.peaks where scope = $1", [scope]);
-  return row && parseDecimal(row.peak_equity);
-}
-
-export async function storePeak(transaction: Transaction, scope: string, peak: Decimal): Promise<void> {
-  await transaction.query(
-    `insert into risk.peaks (scope, peak_equity) values ($1, $2)
-     on conflict (scope) do update set peak_equity = excluded.peak_equity, reached_at = now() where risk.peaks.peak_equity < excluded.peak_equity`,
-    [scope, formatDecimal(peak)],
   );
 }
 

@@ -29,6 +29,16 @@ export async function venueRecordsExist(transaction: Transaction): Promise<boole
   return rows.length === 1;
 }
 
+/** The highest epoch of risk that the brokers of these accounts have seen; 0 for none. After a restore it may be above what the journal remembers. */
+export async function readHighestEpochSeen(transaction: Transaction, accountUids: readonly string[]): Promise<number> {
+  if (!(await venueRecordsExist(transaction))) return 0;
+  const [row] = await transaction.query<{ epoch: string }>(
+    "select coalesce(max(epoch), 0) as epoch from broker.highest_risk_epoch where account_uid = any($1)",
+    [accountUids],
+  );
+  return Number(row?.epoch ?? 0);
+}
+
 interface OrderRow {
   client_order_id: string;
   state: string;

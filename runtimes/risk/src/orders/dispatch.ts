@@ -1,6 +1,7 @@
-import type { Clock, Logger } from "@bellwether/service-kit";
+import { type Clock, CodedError, type Logger } from "@bellwether/service-kit";
 import type { TradingCondition } from "@bellwether/trading";
 import type { Account } from "../account/account.ts";
+import type { RiskErrorCode } from "../errors.ts";
 import type { FailPoints } from "../fail-points.ts";
 import type { BookOrder } from "../portfolio/book.ts";
 import type { Signer } from "./signer.ts";
@@ -43,6 +44,8 @@ export async function dispatch(
     failPoints.pass("before-send");
     const outcome = await account.broker.submit(approval);
     failPoints.pass("after-send");
+    if (outcome.kind === "refused" && outcome.code === "EPOCH_STALE")
+      account.superseded(new CodedError<RiskErrorCode>("EPOCH_LOST", outcome.message));
     if (outcome.kind !== "known") log.warn({ intentId, clientOrderId, outcome }, "the broker did not take an approval");
     return outcome.kind;
   } finally {

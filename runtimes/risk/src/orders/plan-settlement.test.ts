@@ -72,6 +72,24 @@ describe("planSettlement", () => {
       then: { step: "cancel", legs: "all" },
     },
     {
+      when: "a sell works and everything is sold",
+      order: bookOrder({ ...known, side: "sell" }),
+      world: world({ halted: true, flattening: true }),
+      then: { step: "cancel", legs: "all" },
+    },
+    {
+      when: "a stop protects and everything is sold",
+      order: bookOrder(protectedEntry),
+      world: world({ halted: true, flattening: true }),
+      then: { step: "cancel", legs: "all" },
+    },
+    {
+      when: "the sell that empties the strategy works",
+      order: bookOrder({ ...known, side: "sell", intentId: "s-1/1/0/900" }),
+      world: world({ halted: true, flattening: true }),
+      then: { step: "wait" },
+    },
+    {
       when: "a stop rests for a deleted strategy",
       order: bookOrder(protectedEntry),
       world: world({ deleted: new Set(["s-1"]) }),

@@ -7,6 +7,8 @@ export interface SettlementWorld {
   /** Approvals being handed over by this process right now. */
   readonly inFlight: ReadonlySet<string>;
   readonly halted: boolean;
+  /** Everything is being sold: nothing but the sells themselves may rest, protective legs included. */
+  readonly flattening?: boolean;
   /** Strategies whose working orders are to be cancelled: suspended ones. */
   readonly suspended: ReadonlySet<string>;
   /** Strategies of which nothing may rest at the venue, protective legs included: deleted ones. */
@@ -17,8 +19,8 @@ export interface SettlementWorld {
  *   no row at the broker ── being sent by this process ──► wait
  *          │ no
  *          └────────────────────────────────────────────► void   (the broker knows it after all, or never will)
- *   row, open ── cancelled by program, halt, suspension, deletion ──► cancel the entry
- *   row, ended, legs rest ── cancelled by program, deletion ────────► cancel the legs
+ *   row, open ── cancelled by program, halt, suspension, deletion, flattening ──► cancel the entry
+ *   row, ended, legs rest ── cancelled by program, deletion, flattening ────────► cancel the legs
  *   otherwise ──► wait: the broker's next row says what became of it
  */
 export type SettlementStep =
@@ -35,7 +37,7 @@ export function planSettlement(order: BookOrder, world: SettlementWorld): Settle
   if (!order.known) return world.inFlight.has(clientOrderId) ? wait : { step: "void" };
 
   // A deletion sells once everything else is gone: its own orders are not what it takes back.
-  const deleted = world.deleted.has(order.strategyUid) && !isFlattening(order.order.intentId);
+  const deleted = (world.deleted.has(order.strategyUid) || world.flattening === true) && !isFlattening(order.order.intentId);
   if (isOpen(order.state)) {
     const haltsEntry = world.halted && !reduceOnly;
     const goes =

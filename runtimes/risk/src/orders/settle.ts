@@ -1,4 +1,4 @@
-import { type Clock, type Logger, messageOf } from "@bellwether/service-kit";
+import { type Clock, type Logger, hasCode, messageOf } from "@bellwether/service-kit";
 import type { Account } from "../account/account.ts";
 import type { BookOrder } from "../portfolio/book.ts";
 import { type SettlementStep, type SettlementWorld, planSettlement } from "./plan-settlement.ts";
@@ -62,6 +62,7 @@ export class Settlement {
         await this.#account.broker.cancel(clientOrderId, step.legs);
       }
     } catch (error) {
+      if (hasCode(error) && error.context["code"] === "EPOCH_STALE") this.#account.superseded(error);
       log.warn({ err: messageOf(error), intentId, clientOrderId, step }, "an order could not be settled yet");
     }
     // Also after success: until the broker's row has been read, asking again at once would gain nothing.

@@ -1,5 +1,15 @@
 import { ANNOTATION, type RiskPolicy, effectivePaperAccount, effectiveRiskPolicySpec } from "@bellwether/crds";
-import { type Limits, type TradingCosts, effectiveLimits, tradingCosts } from "@bellwether/trading";
+import {
+  type BreakerConfig,
+  type GasLimits,
+  type Limits,
+  type Sizing,
+  type TradingCosts,
+  effectiveGas,
+  effectiveLimits,
+  effectiveSizing,
+  tradingCosts,
+} from "@bellwether/trading";
 
 /** What an account is and costs. */
 export interface AccountTerms {
@@ -15,7 +25,14 @@ export interface EffectivePolicy {
   readonly trading: "Active" | "Reducing" | "Halted";
   /** The reason in the annotation `bellwether.dev/halt`; empty text counts as set. */
   readonly haltAnnotation: string | undefined;
+  /** The same of `bellwether.dev/reduce`. */
+  readonly reduceAnnotation: string | undefined;
+  /** `bellwether.dev/reset-breaker`: "<type> <anything>". */
+  readonly resetAnnotation: string | undefined;
   readonly limits: Limits;
+  readonly circuitBreakers: readonly BreakerConfig[];
+  readonly sizing: Sizing | undefined;
+  readonly gas: GasLimits;
   /** Every limit in force as text, for status. */
   readonly shownLimits: Readonly<Record<string, string>>;
   readonly accounts: ReadonlyMap<string, AccountTerms>;
@@ -38,7 +55,12 @@ export function effectivePolicy(object: RiskPolicy): EffectivePolicy {
     baseCurrency: spec.baseCurrency,
     trading: spec.trading,
     haltAnnotation: object.metadata.annotations?.[ANNOTATION.halt],
+    reduceAnnotation: object.metadata.annotations?.[ANNOTATION.reduce],
+    resetAnnotation: object.metadata.annotations?.[ANNOTATION.resetBreaker],
     limits: effectiveLimits(spec.limits),
+    circuitBreakers: spec.circuitBreakers,
+    sizing: effectiveSizing(spec.sizing),
+    gas: effectiveGas(spec.gas),
     shownLimits: Object.fromEntries(Object.entries(spec.limits).map(([name, value]) => [name, String(value)])),
     accounts: new Map(spec.accounts.map((account) => [account.name, termsOf(account)])),
   };

@@ -1,7 +1,7 @@
-import { effectiveLimits } from "@bellwether/trading";
+import { type TradingCondition, effectiveGas, effectiveLimits } from "@bellwether/trading";
 import { describe, expect, test } from "vitest";
 import type { EffectivePolicy } from "./effective-policy.ts";
-import { tradingState } from "./trading-state.ts";
+import { type JournalHalt, holdsOf, tradingState } from "./trading-state.ts";
 
 const policy = (change: Partial<EffectivePolicy> = {}): EffectivePolicy => ({
   uid: "policy-1",
@@ -9,15 +9,29 @@ const policy = (change: Partial<EffectivePolicy> = {}): EffectivePolicy => ({
   baseCurrency: "USDT",
   trading: "Active",
   haltAnnotation: undefined,
+  reduceAnnotation: undefined,
+  resetAnnotation: undefined,
+  circuitBreakers: [],
+  sizing: undefined,
+  gas: effectiveGas(),
   limits: effectiveLimits({}),
   shownLimits: {},
   accounts: new Map(),
   ...change,
 });
-const halt = { reason: "drill", setBy: "operator" };
+const halt = { reason: "drill", setBy: "operator", state: "Halted" } as const;
+const breaker = { state: "Reducing", by: "breaker", message: "VolatilitySpike 4 (threshold 3)" } as const;
+
+interface Case {
+  readonly when: string;
+  readonly given: EffectivePolicy | undefined;
+  readonly journalHalt: JournalHalt | undefined;
+  readonly breakers?: TradingCondition;
+  readonly then: string;
+}
 
 describe("tradingState takes the strictest of field, annotation and journal", () => {
-  test.each([
+  test.each<Case>([
     { when: "nothing stops it", given: policy(), journalHalt: undefined, then: "Active" },
     { when: "the field says Reducing", given: policy({ trading: "Reducing" }), journalHalt: undefined, then: "Reducing" },
     { when: "the field says Halted", given: policy({ trading: "Halted" }), journalHalt: undefined, then: "Halted" },
@@ -39,11 +53,35 @@ describe("tradingState takes the strictest of field, annotation and journal", ()
       journalHalt: undefined,
       then: "Halted",
     },
+    { when: "the journal reduces", given: policy(), journalHalt: { ...halt, state: "Reducing" as const }, then: "Reducing" },
+    {
+      when: "the annotation reduce is set",
+      given: policy({ reduceAnnotation: "news" }),
+      journalHalt: undefined,
+      then: "Reducing",
+    },
+    { when: "a breaker reduces", given: policy(), journalHalt: undefined, breakers: breaker, then: "Reducing" },
+    {
+      when: "a breaker reduces and the annotation halts",
+      given: policy({ haltAnnotation: "x" }),
+      journalHalt: undefined,
+      breakers: breaker,
+      then: "Halted",
+    },
     { when: "only the journal halts", given: policy(), journalHalt: halt, then: "Halted" },
     { when: "the policy has not been read", given: undefined, journalHalt: undefined, then: "Halted" },
-  ])("$when → $then", ({ given, journalHalt, then }) => {
-    const state = tradingState({ policy: given, journalHalt });
+  ])("$when → $then", ({ given, journalHalt, breakers, then }) => {
+    const state = tradingState({ policy: given, journalHalt, breakers });
     expect(state.state).toBe(then);
     expect(state.message === "").toBe(then === "Active");
   });
+});
+
+test("holdsOf names everything that holds trading, the strictest first", () => {
+  const sources = { policy: policy({ trading: "Reducing", haltAnnotation: "drill" }), journalHalt: undefined, breakers: breaker };
+  expect(holdsOf(sources)).toEqual([
+    { by: "annotation", state: "Halted", message: "bellwether.dev/halt: drill" },
+    { by: "policy", state: "Reducing", message: "spec.trading is Reducing" },
+    { by: "breaker", state: "Reducing", message: "VolatilitySpike 4 (threshold 3)" },
+  ]);
 });

@@ -95,6 +95,7 @@ export class AccountBook {
   readonly #orders = new Map<string, BookOrder>();
   readonly #marks = new Map<string, Mark>();
   readonly #decisionTimes: number[] = [];
+  readonly #deposits = new Map<string, Decimal>();
 
   constructor(accountUid: string, name: string) {
     this.accountUid = accountUid;
@@ -109,7 +110,18 @@ export class AccountBook {
     return this.#subAccounts.entries();
   }
 
+  /** What came in from outside less what went out, by asset. */
+  get deposits(): ReadonlyMap<string, Decimal> {
+    return this.#deposits;
+  }
+
+  /** A difference to the venue that a person has adopted: it is nobody's. Signed. */
+  applyAdjustment(asset: string, amount: Decimal): void {
+    this.applyTransfer({ from: undefined, to: unassigned, asset, amount });
+  }
+
   applyTransfer({ from, to, asset, amount }: BookTransfer): void {
+    if (from === undefined) this.#deposits.set(asset, add(this.#deposits.get(asset) ?? ZERO, amount));
     if (from !== undefined) {
       this.#subAccounts.set(from, applyEntry(this.subAccount(from), { kind: "transfer", asset, amount: negate(amount) }));
     }
@@ -128,10 +140,9 @@ export class AccountBook {
 
   addOrder(order: BookOrder): void {
     this.#orders.set(order.order.clientOrderId, order);
-    this.countOrder(order.order.decisionTime);
   }
 
-  /** Remembers when an order was decided on, for the rate of orders; ended ones count as well. */
+  /** Remembers when an order was decided on, for the rate of orders: ended ones count as well. */
   countOrder(decisionTimeMs: number): void {
     this.#decisionTimes.push(decisionTimeMs);
     if (this.#decisionTimes.length > maxDecisionTimes)
@@ -216,10 +227,10 @@ export class AccountBook {
     return sum;
   }
 
-  /** Expected cost of what open buys of an asset have yet to fill, over the whole account. */
-  workingBuysNotional(asset: string): Decimal {
+  /** Expected cost of what open buys of an asset have yet to fill, over the whole account or of one strategy. */
+  workingBuysNotional(asset: string, strategyUid?: string): Decimal {
     let sum = ZERO;
-    for (const { order, reservation, filled, quantity } of this.openOrders()) {
+    for (const { order, reservation, filled, quantity } of this.openOrders(strategyUid)) {
       if (order.side === "buy" && baseOf(order.market) === asset)
         sum = add(sum, remainingReservation(reservation, filled, quantity));
     }

@@ -39,3 +39,13 @@ export function accountEquity(book: AccountBook, currency: string): Decimal {
   for (const [asset, amount] of assetBalances(book)) equity = add(equity, assetNotional(book, { asset, amount, currency }));
   return equity;
 }
+
+/**
+ * What was deposited less what was withdrawn, in `currency`. Assets other than the currency are worth what they are worth now: nobody trades them, so that their
+ * gains and losses are none of the policy's.
+ */
+export function depositsOf(book: AccountBook, currency: string): Decimal {
+  let sum = ZERO;
+  for (const [asset, amount] of book.deposits) sum = add(sum, assetNotional(book, { asset, amount, currency }));
+  return sum;
+}

@@ -1,21 +1,28 @@
 import {
   type AgentSnapshot,
+  type Alert,
+  type BreakerSet,
+  type BreakerView,
   type BrokerOrder,
+  type ControlEvent,
   type Decimal,
+  type EquityEvent,
   type MarketRules,
   type PortfolioView,
+  type RiskUse,
   type StrategyView,
   type SubAccountView,
   type TradingCondition,
+  type TradingHold,
   type WireFill,
   ZERO,
   add,
   decimalToNumber,
-  divide,
   formatDecimal,
   markToMarket,
   maximum,
   ratioOf,
+  riskScore,
   subtract,
 } from "@bellwether/trading";
 import type { Account } from "../account/account.ts";
@@ -24,11 +31,14 @@ import type { EffectivePolicy } from "../policy/effective-policy.ts";
 import type { Strategy } from "../strategies/strategy.ts";
 import type { TradingStatus } from "../strategies/trading-status.ts";
 import type { AccountBook, BookFill, BookOrder } from "./book.ts";
+import type { EquityReferences } from "./policy-view.ts";
 import { accountEquity, assetBalances, assetNotional, marksOf } from "./valuation.ts";
 
 const maxPositions = 64;
 const maxOrders = 1_000;
 const maxExposure = 100;
+const maxHolds = 100;
+const minuteMs = 60_000;
 
 /** A sub-account as it travels: marked at the last closes, cash free of reservations. */
 export function subAccountView(book: AccountBook, uid: string, currency: string): SubAccountView {
@@ -127,14 +137,19 @@ export interface PolicyWorld {
     readonly reconciled: Reconciliation | undefined;
   }[];
   readonly strategies: readonly StrategyWorld[];
-  readonly peakEquity: Decimal;
+  readonly references: EquityReferences;
+  readonly breakers: BreakerSet;
+  readonly breakerViews: readonly BreakerView[];
+  readonly holds: readonly TradingHold[];
+  readonly controlEvents: readonly ControlEvent[];
+  readonly alerts: readonly Alert[];
 }
 
 /** What goes into the status of the RiskPolicy and its strategies. */
 export function portfolioView(world: PolicyWorld): PortfolioView {
   const { policy, trading, accounts } = world;
   const equity = totalEquity(accounts, policy.baseCurrency);
-  const peak = maximum(world.peakEquity, equity);
+  const peak = maximum(world.references.peakEquity, equity);
   const exposure = exposureOf(accounts, { currency: policy.baseCurrency, equity });
   return {
     policyUid: policy.uid,
@@ -144,7 +159,7 @@ export function portfolioView(world: PolicyWorld): PortfolioView {
     equity: formatDecimal(equity),
     peakEquity: formatDecimal(peak),
     drawdownRatio: formatDecimal(drawdownOf(equity, peak)),
-    riskScore: riskScore({ policy, exposure, drawdown: drawdownOf(equity, peak), accounts }),
+    riskScore: riskScore(riskUse(world, { exposure, equity }), policy.limits, world.breakers),
     exposure: exposure.slice(0, maxExposure).map(({ asset, notional, ratio }) => ({
       asset,
       notional: formatDecimal(notional),
@@ -161,6 +176,10 @@ export function portfolioView(world: PolicyWorld): PortfolioView {
       drift: [...(reconciled?.drift ?? [])],
     })),
     strategies: world.strategies.map(strategyView),
+    holds: [...world.holds].slice(0, maxHolds),
+    breakers: [...world.breakerViews],
+    controlEvents: [...world.controlEvents],
+    alerts: [...world.alerts],
   };
 }
 
@@ -196,24 +215,43 @@ function exposureOf(accounts: PolicyWorld["accounts"], { currency, equity }: { c
     .toSorted((left, right) => (left.notional < right.notional ? 1 : -1));
 }
 
-/** 0 idle to 100: how near the nearest of the enforced limits is (position ratio, open orders, drawdown). */
-function riskScore({
-  policy,
-  exposure,
-  drawdown,
-  accounts,
-}: {
-  policy: EffectivePolicy;
-  exposure: readonly Exposure[];
-  drawdown: Decimal;
-  accounts: PolicyWorld["accounts"];
-}): number {
-  const largest = exposure[0]?.ratio ?? ZERO;
-  const openOrders = Math.max(0, ...accounts.map(({ account }) => account.book.openOrders().length));
-  const shares = [
-    decimalToNumber(divide(largest, policy.limits.maxPositionRatio, "down")),
-    openOrders / policy.limits.maxOpenOrders,
-    decimalToNumber(drawdown) / Number(policy.shownLimits["maxDrawdownRatio"] ?? "1"),
-  ];
-  return Math.min(100, Math.max(0, Math.round(100 * Math.max(...shares))));
+/** How far the limits are used up, for the score; see docs/risk.md. */
+export function riskUse(
+  { policy, accounts, references }: Pick<PolicyWorld, "policy" | "accounts" | "references">,
+  { exposure, equity }: { exposure: readonly Exposure[]; equity: Decimal },
+): RiskUse {
+  const { baseCurrency: currency } = policy;
+  const positions = accounts.map((each) => {
+    const own = accountEquity(each.account.book, currency);
+    return decimalToNumber(exposureOf([each], { currency, equity: own })[0]?.ratio ?? ZERO);
+  });
+  const peak = maximum(references.peakEquity, equity);
+  return {
+    positionRatio: Math.max(0, ...positions),
+    concentrationRatio: decimalToNumber(exposure[0]?.ratio ?? ZERO),
+    openOrders: Math.max(0, ...accounts.map(({ account }) => account.book.openOrders().length)),
+    ordersLastMinute: Math.max(0, ...accounts.map(({ account }) => account.book.ordersSince(account.marketTimeMs - minuteMs))),
+    dailyLossRatio: decimalToNumber(dailyLossOf(equity, references.dayStartEquity)),
+    drawdownRatio: decimalToNumber(drawdownOf(equity, peak)),
+  };
+}
+
+/** Loss of the day as a part of its first equity, six decimals; zero in profit. */
+export function dailyLossOf(equity: Decimal, dayStart: Decimal): Decimal {
+  return drawdownOf(equity, dayStart);
+}
+
+/** A look at the policy for its stream: what moves with every mark. */
+export function equityEventOf(view: PortfolioView, timeMs: number): EquityEvent {
+  const { state, equity, peakEquity, drawdownRatio, riskScore, strategies } = view;
+  return {
+    time: timeMs,
+    state,
+    equity,
+    peakEquity,
+    drawdownRatio,
+    riskScore,
+    accounts: view.accounts.map(({ name, equity: own, ready }) => ({ name, equity: own, ready })),
+    strategies: strategies.map(({ uid, name, accountName, account }) => ({ uid, name, accountName, account })),
+  };
 }

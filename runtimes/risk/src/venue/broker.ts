@@ -9,7 +9,7 @@ import {
   brokerAccount,
   brokerOrder,
 } from "@bellwether/trading";
-import type { z } from "zod";
+import { z } from "zod";
 import type { RiskErrorCode } from "../errors.ts";
 
 /** What came of handing an approval to the broker. */
@@ -35,8 +35,11 @@ export interface Broker {
   cancel(clientOrderId: string, legs: "entry" | "all"): Promise<BrokerOrder>;
   account(): Promise<BrokerAccount>;
   bars(query: BarsQuery): Promise<readonly WireBar[]>;
+  /** Takes orders of other hands at the venue for what they are, on a person's word. Absent: the venue has no other hands. */
+  adopt?(author: { readonly who: string; readonly reason: string }): Promise<void>;
 }
 
+const adoptReply = z.object({ adopted: z.number() });
 const orderTimeoutMs = 2_500;
 const barsTimeoutMs = 10_000;
 
@@ -75,6 +78,10 @@ export class HttpBroker implements Broker {
     const query = { market, timeframe, limit, until };
     const reply = await this.#ask("get", "/v1/bars", { schema: barsReply, query, timeoutMs: barsTimeoutMs });
     return reply.bars;
+  }
+
+  async adopt(author: { readonly who: string; readonly reason: string }): Promise<void> {
+    await this.#ask("post", "/v1/adopt", { schema: adoptReply, body: author });
   }
 
   async #ask<Schema extends z.ZodType>(

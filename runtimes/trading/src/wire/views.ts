@@ -127,6 +127,24 @@ export const portfolioView = z.strictObject({
 });
 export type PortfolioView = z.infer<typeof portfolioView>;
 
+/**
+ * Event `equity` of risk's /v1/stream without a strategy: equity, P&L and positions of the whole policy, marked to market, when they change and at most twice a
+ * second. `time` is wall time. The first one comes with the connection.
+ */
+export const equityEvent = z.strictObject({
+  time: instantMs,
+  state: z.enum(["Active", "Reducing", "Halted"]),
+  equity: decimalString,
+  peakEquity: decimalString,
+  drawdownRatio: decimalString,
+  riskScore: z.int().min(0).max(100),
+  accounts: z.array(z.strictObject({ name: z.string().max(40), equity: decimalString, ready: z.boolean() })).max(16),
+  strategies: z
+    .array(z.strictObject({ uid, name: z.string().max(63), accountName: z.string().max(40), account: subAccount }))
+    .max(500),
+});
+export type EquityEvent = z.infer<typeof equityEvent>;
+
 /** GET broker /v1/account (risk only). */
 export const brokerAccount = z.strictObject({
   account: z.string().max(40),

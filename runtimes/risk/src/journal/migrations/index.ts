@@ -1,9 +1,13 @@
 import type { MigrationPlan } from "@bellwether/postgres";
 import { journal0001 } from "./0001-journal.ts";
+import { control0002 } from "./0002-control.ts";
 
 /** In order, forward only, never edited once released. */
 export const riskSchema: MigrationPlan = {
   schema: "risk",
   lock: 7_240_311_001n,
-  migrations: [{ version: 1, name: "journal", sql: journal0001 }],
+  migrations: [
+    { version: 1, name: "journal", sql: journal0001 },
+    { version: 2, name: "control", sql: control0002 },
+  ],
 };

@@ -1,0 +1,143 @@
+import {
+  type BreakerConfig,
+  type BreakerSet,
+  type BreakerState,
+  type BreakerStop,
+  type BreakerType,
+  type Clocks,
+  type Decimal,
+  type HeldBreaker,
+  type Observation,
+  ZERO,
+  add,
+  configureBreakers,
+  decimalToNumber,
+  maximum,
+  observeBreakers,
+  resetBreakers,
+  stopOf,
+  subtract,
+} from "@bellwether/trading";
+import type { EquityReferences } from "../portfolio/policy-view.ts";
+
+const dayMs = 86_400_000;
+
+/** In profits: equity less everything deposited, so that no transfer moves them. */
+export interface StoredReferences {
+  readonly peakProfit: Decimal;
+  /** Days of market time since the epoch. */
+  readonly day: number;
+  /** Profit at the last mark of the day before. */
+  readonly dayProfit: Decimal;
+  readonly lastProfit: Decimal;
+}
+
+export interface Mark {
+  readonly equity: Decimal;
+  /** Everything deposited less what was withdrawn, in the base currency. */
+  readonly transfers: Decimal;
+}
+
+/** What is to be written: everything that changed since it was asked last. */
+export interface Unstored {
+  readonly breakers: readonly HeldBreaker[];
+  readonly references: StoredReferences | undefined;
+}
+
+/**
+ * A policy's breakers and what its losses are counted from, in memory. Knows no clock and no journal: it is shown what happens, and says what changed.
+ * In force at once; whoever owns it writes it down.
+ */
+export class PolicyMonitor {
+  #breakers: BreakerSet = [];
+  /** States read from the journal whose breakers are not configured yet. */
+  #remembered: ReadonlyMap<BreakerType, BreakerState> = new Map();
+  #references: StoredReferences | undefined;
+  #transfers: Decimal = ZERO;
+  #storedBreakers: BreakerSet = [];
+  #storedReferences: StoredReferences | undefined;
+
+  /** What the journal remembers, before the first policy is known. */
+  restore(breakers: ReadonlyMap<BreakerType, BreakerState>, references: StoredReferences | undefined): void {
+    this.#remembered = breakers;
+    this.#references = this.#storedReferences = references;
+  }
+
+  configure(configs: readonly BreakerConfig[], clocks: Clocks): void {
+    const known = [...this.#remembered].flatMap(([type, state]): HeldBreaker[] => {
+      const config = configs.find((candidate) => candidate.type === type);
+      return config && !this.#breakers.some((held) => held.config.type === type) ? [{ config, state }] : [];
+    });
+    this.#breakers = configureBreakers([...this.#breakers, ...known], configs, clocks);
+    this.#storedBreakers = [...this.#storedBreakers, ...known];
+    this.#remembered = new Map();
+  }
+
+  get breakers(): BreakerSet {
+    return this.#breakers;
+  }
+
+  get stop(): BreakerStop | undefined {
+    return stopOf(this.#breakers);
+  }
+
+  /** Zero before the first mark: nothing can have been lost. */
+  get references(): EquityReferences {
+    const { peakProfit = ZERO, dayProfit = ZERO } = this.#references ?? {};
+    return { peakEquity: add(peakProfit, this.#transfers), dayStartEquity: add(dayProfit, this.#transfers) };
+  }
+
+  /** The policy's equity as it is now, and what breakers make of it. */
+  mark({ equity, transfers }: Mark, clocks: Clocks): void {
+    const profit = subtract(equity, transfers);
+    // A close at midnight belongs to the day it ends.
+    const day = Math.floor((clocks.marketMs - 1) / dayMs);
+    const before = this.#references;
+    this.#transfers = transfers;
+    this.#references = {
+      peakProfit: before ? maximum(before.peakProfit, profit) : profit,
+      day,
+      dayProfit: before ? (before.day === day ? before.dayProfit : before.lastProfit) : profit,
+      lastProfit: profit,
+    };
+    this.observe({ kind: "equity", equity: decimalToNumber(equity), transfers: decimalToNumber(transfers) }, clocks);
+  }
+
+  /** Without an observation only time has passed. */
+  observe(observation: Observation | undefined, clocks: Clocks): void {
+    this.#breakers = observeBreakers(this.#breakers, observation, clocks);
+  }
+
+  /** False when no breaker of the type is tripped. */
+  reset(type: BreakerType, clocks: Clocks): boolean {
+    const before = this.#breakers;
+    this.#breakers = resetBreakers(before, type, clocks);
+    // A person who arms it again has accepted the loss: the limit must not hold what the breaker lets go.
+    if (before !== this.#breakers && type === "Drawdown" && this.#references)
+      this.#references = { ...this.#references, peakProfit: this.#references.lastProfit };
+    return before !== this.#breakers;
+  }
+
+  /** A phase has changed that the journal does not know. */
+  get hasNews(): boolean {
+    return this.#breakers.some(({ config, state }) => state.phase !== (this.#storedState(config.type)?.phase ?? "Armed"));
+  }
+
+  unstored(): Unstored {
+    return {
+      breakers: this.#breakers.filter(({ config, state }) => state !== this.#storedState(config.type)),
+      references: this.#references === this.#storedReferences ? undefined : this.#references,
+    };
+  }
+
+  /** After the commit. */
+  markStored({ breakers, references }: Unstored): void {
+    const types = new Set(breakers.map(({ config }) => config.type));
+    this.#storedBreakers = [...this.#storedBreakers.filter(({ config }) => !types.has(config.type)), ...breakers];
+    this.#storedReferences = references ?? this.#storedReferences;
+  }
+
+  #storedState(type: BreakerType): BreakerState | undefined {
+    return this.#storedBreakers.find(({ config }) => config.type === type)?.state;
+  }
+}

@@ -1,0 +1,182 @@
+import { createHash } from "node:crypto";
+import type { JournalDatabase, Transaction } from "@bellwether/postgres";
+import { type Clock, CodedError, type Logger } from "@bellwether/service-kit";
+import { type BreakerType, type BreakerView, type ControlEvent, type ControlReply, breakerType } from "@bellwether/trading";
+import type { RiskErrorCode } from "../errors.ts";
+import { clearHalt, readControlEvents, readHalt, storeControlEvent, storeHalt } from "../journal/control-records.ts";
+import type { JournalHalt } from "../policy/trading-state.ts";
+
+/** Who wants it and why, as recorded. */
+export interface Author {
+  readonly who: string;
+  readonly reason: string;
+}
+
+export interface Scope {
+  readonly account?: string | undefined;
+  readonly strategy?: string | undefined;
+}
+
+export interface ControlDeskOptions {
+  readonly policyUid: string;
+  readonly database: JournalDatabase;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly newId: () => string;
+  readonly write: <T>(work: (transaction: Transaction) => Promise<T>) => Promise<T>;
+  /** Arms a breaker in memory and writes it down; false when none of the type is tripped. */
+  readonly resetBreaker: (type: BreakerType) => Promise<boolean>;
+  readonly breakers: () => readonly BreakerView[];
+  readonly standing: () => Pick<ControlReply, "state" | "holds" | "workingOrders">;
+  readonly onChange: () => void;
+}
+
+const maxEvents = 50;
+
+/** What people do to a running policy: each recorded with who and why, in the journal, in the transaction that does it. */
+export class ControlDesk {
+  readonly #options: ControlDeskOptions;
+  #halt: JournalHalt | undefined;
+  #events: readonly ControlEvent[] = [];
+  /** Annotations that were obeyed by this process. */
+  #obeyed = "";
+
+  constructor(options: ControlDeskOptions) {
+    this.#options = options;
+  }
+
+  /** The stop in the journal. */
+  get journalHalt(): JournalHalt | undefined {
+    return this.#halt;
+  }
+
+  /** The newest 50, oldest first. */
+  get events(): readonly ControlEvent[] {
+    return this.#events;
+  }
+
+  async restore(): Promise<void> {
+    const { database, policyUid } = this.#options;
+    this.#halt = await readHalt(database, policyUid);
+    this.#events = await readControlEvents(database, policyUid);
+  }
+
+  /** A person may set the stop in the journal by hand, too. */
+  async readHalt(): Promise<void> {
+    const { database, policyUid, log, onChange } = this.#options;
+    const halt = await readHalt(database, policyUid);
+    if (halt?.state === this.#halt?.state && halt?.reason === this.#halt?.reason) return;
+    this.#halt = halt;
+    log.info({ halt }, "the journal's halt has changed");
+    onChange();
+  }
+
+  /** Stops at once, and in the journal; orders are stopped even when the journal does not answer. A stop that stands is made stricter, never milder. */
+  async halt({ who, reason }: Author, state: "Halted" | "Reducing"): Promise<ControlReply> {
+    const before = this.#halt;
+    const halt: JournalHalt = { reason, setBy: who, state };
+    if (before?.state === "Halted" || before?.state === state) return this.#unchanged();
+    this.#halt = halt;
+    this.#options.onChange();
+    const detail =
+      state === "Halted" ? "nothing new is ordered, working entries are cancelled" : "only orders that shrink a position pass";
+    const event = this.#eventOf({ what: state === "Halted" ? "Halt" : "Reduce", who, reason, detail });
+    await this.#record(event, (transaction) => storeHalt(transaction, this.#options.policyUid, halt));
+    return { changed: true, event, ...this.#options.standing() };
+  }
+
+  /** Clears the journal's stop, and no other. */
+  async resume({ who, reason }: Author): Promise<ControlReply> {
+    const before = this.#halt;
+    if (!before) return this.#unchanged();
+    const detail = `the stop of ${before.setBy} is cleared: ${before.reason}`;
+    const event = this.#eventOf({ what: "Resume", who, reason, detail });
+    await this.#record(event, (transaction) => clearHalt(transaction, this.#options.policyUid, who));
+    this.#halt = undefined;
+    this.#options.onChange();
+    return { changed: true, event, ...this.#options.standing() };
+  }
+
+  /** @throws CodedError BREAKER_UNKNOWN */
+  async resetBreaker({ who, reason }: Author, type: BreakerType, scope: Scope = {}): Promise<ControlReply> {
+    const breaker = this.#breaker(type);
+    // One breaker of a type measures the worst of its scopes and stops the policy: there is none of an account or a strategy.
+    const scoped = scope.account !== undefined || scope.strategy !== undefined;
+    if (!breaker || scoped)
+      throw new CodedError<RiskErrorCode>(
+        "BREAKER_UNKNOWN",
+        `the policy has no circuit breaker ${type}${scoped ? " of its own for an account or a strategy" : ""}`,
+      );
+    if (breaker.state === "Armed") return this.#unchanged();
+    const event = this.#eventOf({ what: "ResetBreaker", who, reason, detail: resetDetail(breaker) });
+    await this.#record(event);
+    await this.#options.resetBreaker(type);
+    return { changed: true, event, ...this.#options.standing() };
+  }
+
+  /** What `adopt` has done; `work` writes it in the event's transaction. */
+  async adopted(
+    { who, reason }: Author,
+    detail: string,
+    work: (transaction: Transaction, eventId: string) => Promise<void>,
+  ): Promise<ControlReply> {
+    const event = this.#eventOf({ what: "Adopt", who, reason, detail });
+    await this.#record(event, (transaction) => work(transaction, event.id));
+    this.#options.onChange();
+    return { changed: true, event, ...this.#options.standing() };
+  }
+
+  /**
+   * `bellwether.dev/reset-breaker: "<type> <anything>"`: obeyed once for each value, also over restarts. Who wrote it the API server's audit log knows.
+   */
+  async obeyAnnotation(value: string | undefined): Promise<void> {
+    if (value === undefined || value === this.#obeyed) return;
+    const { policyUid, log } = this.#options;
+    const [name = "", ...words] = value.trim().split(/\s+/);
+    const type = breakerType.safeParse(name);
+    if (!type.success) {
+      log.warn({ value }, "the annotation bellwether.dev/reset-breaker names no circuit breaker");
+      this.#obeyed = value;
+      return;
+    }
+    const breaker = this.#breaker(type.data);
+    if (!breaker || breaker.state === "Armed") return;
+    const id = createHash("sha256").update(`${policyUid}\nreset-breaker\n${value}`).digest("hex").slice(0, 32);
+    const reason = words.join(" ").slice(0, 300) || "no reason given";
+    const event = { ...this.#eventOf({ what: "ResetBreaker", who: "annotation", reason, detail: resetDetail(breaker) }), id };
+    const isNew = await this.#record(event);
+    this.#obeyed = value;
+    if (isNew) await this.#options.resetBreaker(type.data);
+  }
+
+  #breaker(type: BreakerType): BreakerView | undefined {
+    return this.#options.breakers().find((view) => view.type === type);
+  }
+
+  #unchanged(): ControlReply {
+    return { changed: false, ...this.#options.standing() };
+  }
+
+  #eventOf({ what, who, reason, detail }: Author & Pick<ControlEvent, "what" | "detail">): ControlEvent {
+    const { newId, clock } = this.#options;
+    return { id: newId(), time: clock.nowMs(), what, who, why: reason, detail: detail.slice(0, 500) };
+  }
+
+  /** False when the event was recorded before. */
+  async #record(event: ControlEvent, work?: (transaction: Transaction) => Promise<void>): Promise<boolean> {
+    const { write, policyUid, log } = this.#options;
+    const isNew = await write(async (transaction) => {
+      const stored = await storeControlEvent(transaction, policyUid, event);
+      if (stored) await work?.(transaction);
+      return stored;
+    });
+    if (!isNew) return false;
+    log.warn({ event }, "a person has acted on the policy");
+    this.#events = [...this.#events, event].slice(-maxEvents);
+    return true;
+  }
+}
+
+function resetDetail({ type, value, threshold }: BreakerView): string {
+  return `circuit breaker ${type} is armed again, from the present; it had measured ${value ?? "nothing"} at a threshold of ${threshold ?? "none"}`;
+}

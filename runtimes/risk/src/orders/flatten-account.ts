@@ -1,0 +1,59 @@
+import { type Decimal, flattenSlippage, formatDecimal } from "@bellwether/trading";
+import type { Account } from "../account/account.ts";
+import type { DecideContext } from "../decisions/decide.ts";
+import type { AccountBook } from "../portfolio/book.ts";
+import type { StrategyRegistry } from "../strategies/registry.ts";
+import type { Strategy } from "../strategies/strategy.ts";
+import type { CommittedOrder } from "./dispatch.ts";
+import { type Sale, sellOff } from "./sell-off.ts";
+
+/** How often each strategy's sells have ended without selling everything, since the flattening began. */
+export type FlattenAttempts = Map<string, number>;
+
+/**
+ * One step of a flattening, for every strategy of an account:
+ *
+ *   orders open, outcomes unknown, or legs resting ─► wait   (the settlement cancels and resolves them)
+ *   nothing sellable left ──────────────────────────► done
+ *   otherwise ──────────────────────────────────────► sell with a bound, wider after each attempt
+ */
+export async function flattenAccount(
+  account: Account,
+  attempts: FlattenAttempts,
+  context: DecideContext & { readonly registry: StrategyRegistry },
+): Promise<CommittedOrder[]> {
+  if (!account.loaded || account.venueState === undefined || account.endedMessage !== undefined) return [];
+  const strategies = context.registry.ofAccount(account.accountUid);
+  return account.exclusive(async (book) => {
+    const orders: CommittedOrder[] = [];
+    for (const strategy of strategies) {
+      if (book.orders(strategy.uid).length > 0) continue;
+      const sales = salesOf(strategy, book, account);
+      if (sales.length === 0) continue;
+      const made = attempts.get(strategy.uid) ?? 0;
+      attempts.set(strategy.uid, made + 1);
+      const slippage: Decimal = flattenSlippage(made);
+      context.log.warn(
+        { strategy: strategy.name, sales, slippage: formatDecimal(slippage) },
+        "a breaker sells a strategy's positions",
+      );
+      orders.push(...(await sellOff({ strategy, book, sales, slippage }, context)));
+    }
+    return orders;
+  });
+}
+
+/** What a strategy holds and the venue would take. */
+export function salesOf(strategy: Pick<Strategy, "uid" | "markets">, book: AccountBook, account: Pick<Account, "terms">): Sale[] {
+  const markets = new Set([
+    ...Object.keys(book.subAccount(strategy.uid).positions),
+    ...strategy.markets.map(({ market }) => market),
+  ]);
+  return [...markets].flatMap((market) => {
+    const [rules, mark] = [account.terms(market), book.mark(market)];
+    const held = book.held(strategy.uid, market);
+    if (!rules || !mark || held <= 0n || held < rules.quantityStep) return [];
+    if (rules.minQuantity !== undefined && held < rules.minQuantity) return [];
+    return [{ market, price: formatDecimal(mark.price) }];
+  });
+}
