@@ -1,5 +1,5 @@
 import { add, multiply, parseDecimal, ZERO } from "@bellwether/trading";
-import { assert, bigInt, integer, property } from "fast-check";
+import { assert, bigInt, integer, property, record } from "fast-check";
 import { describe, expect, test } from "vitest";
 import { exactTrades, fromMinorUnits, toMinorUnits, toMinorUnitsDown } from "./amounts.ts";
 
@@ -55,13 +55,15 @@ describe("the trades of a swap", () => {
   });
 
   test("sum up to base and quote to the last digit, at prices one unit apart", () => {
-    const swaps = property(
-      bigInt(1n, u64),
+    const swap = record({
+      base: bigInt(1n, u64),
       // A price has 24 digits before its point.
-      bigInt(1n, 10n ** 14n),
-      integer({ min: 0, max: 9 }),
-      integer({ min: 0, max: 9 }),
-      (base, quote, baseDecimals, quoteDecimals) => {
+      quote: bigInt(1n, 10n ** 14n),
+      baseDecimals: integer({ min: 0, max: 9 }),
+      quoteDecimals: integer({ min: 0, max: 9 }),
+    });
+    assert(
+      property(swap, ({ base, quote, baseDecimals, quoteDecimals }) => {
         const trades = exactTrades({ base, baseDecimals, quote, quoteDecimals });
         let quantity = ZERO;
         let cost = ZERO;
@@ -75,8 +77,7 @@ describe("the trades of a swap", () => {
         expect(trades.length).toBeLessThanOrEqual(2);
         expect(quantity).toBe(fromMinorUnits(base, baseDecimals));
         expect(cost).toBe(fromMinorUnits(quote, quoteDecimals));
-      },
+      }),
     );
-    assert(swaps);
   });
 });

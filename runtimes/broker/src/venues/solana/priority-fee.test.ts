@@ -1,4 +1,4 @@
-import { array, assert, bigInt, integer, property } from "fast-check";
+import { array, assert, bigInt, integer, property, record } from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type FeeQuestion, chooseFee, feeOf, percentileOf } from "./priority-fee.ts";
 
@@ -72,22 +72,20 @@ describe("the priority fee", () => {
     const amount = bigInt(0n, 10n ** 15n);
     assert(
       property(
-        array(amount, { maxLength: 20 }),
-        integer({ min: 1, max: 100 }),
-        integer({ min: 0, max: 1_400_000 }),
-        amount,
-        amount,
-        amount,
-        (recent, percentile, computeUnits, maxMicroLamportsPerUnit, maxLamportsPerTransaction, dailyLamports) => {
-          const limits = { maxMicroLamportsPerUnit, maxLamportsPerTransaction, dailyLamports };
-          const verdict = chooseFee({ recent, percentile, computeUnits, signatures: 2, spentLamports: 7n, limits });
+        record({
+          recent: array(amount, { maxLength: 20 }),
+          percentile: integer({ min: 1, max: 100 }),
+          computeUnits: integer({ min: 0, max: 1_400_000 }),
+        }),
+        record({ maxMicroLamportsPerUnit: amount, maxLamportsPerTransaction: amount, dailyLamports: amount }),
+        (asked, limits) => {
+          const verdict = chooseFee({ ...asked, signatures: 2, spentLamports: 7n, limits });
           if (!verdict.allowed) return;
-          expect(verdict.microLamportsPerUnit <= maxMicroLamportsPerUnit).toBe(true);
-          expect(verdict.feeLamports <= maxLamportsPerTransaction).toBe(true);
-          expect(verdict.feeLamports + 7n <= dailyLamports).toBe(true);
-          expect(verdict.feeLamports).toBe(
-            feeOf({ signatures: 2, computeUnits, microLamportsPerUnit: verdict.microLamportsPerUnit }),
-          );
+          const { microLamportsPerUnit, feeLamports } = verdict;
+          expect(microLamportsPerUnit <= limits.maxMicroLamportsPerUnit).toBe(true);
+          expect(feeLamports <= limits.maxLamportsPerTransaction).toBe(true);
+          expect(feeLamports + 7n <= limits.dailyLamports).toBe(true);
+          expect(feeLamports).toBe(feeOf({ signatures: 2, computeUnits: asked.computeUnits, microLamportsPerUnit }));
         },
       ),
     );

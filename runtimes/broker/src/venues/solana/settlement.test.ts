@@ -1,5 +1,5 @@
 import { add, multiply, parseDecimal, subtract, ZERO } from "@bellwether/trading";
-import { assert, bigInt, boolean, property } from "fast-check";
+import { assert, bigInt, boolean, property, record } from "fast-check";
 import { describe, expect, test } from "vitest";
 import { maker, ownTokens, usdc, wallet } from "../../testing/solana-proposals.ts";
 import { fromMinorUnits } from "./amounts.ts";
@@ -80,7 +80,7 @@ describe("what a landed transaction did", () => {
   test("whatever changed: the parts add up to the change of the wallet, to the lamport and to the last digit of the fills", () => {
     const amount = bigInt(1n, 10n ** 12n);
     assert(
-      property(amount, amount, boolean(), boolean(), (base, quote, buy, opens) => {
+      property(record({ base: amount, quote: amount, buy: boolean(), opens: boolean() }), ({ base, quote, buy, opens }) => {
         const start = 10n ** 13n;
         const rent = opens ? 2_039_280n : 0n;
         const sign = buy ? 1n : -1n;
