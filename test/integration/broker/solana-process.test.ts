@@ -1,0 +1,215 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type BrokerConfigInput, renderBrokerConfig } from "@bellwether/broker/config";
+import { systemClock } from "@bellwether/service-kit";
+import type { BrokerAccount, BrokerOrder } from "@bellwether/trading";
+import { Approver, finalOrderOf } from "../../../runtimes/broker/src/testing/approver.ts";
+import { wrappedSol } from "../../venues/solana/swap-market.ts";
+import { svmMissing } from "../../venues/solana/svm-missing.ts";
+import { TestIdentity, issuer } from "../order-path/identity.ts";
+import { type TestPostgres, freePort, postgresMissing, rowsOf, startPostgres, withClient } from "../order-path/postgres.ts";
+import { market, newKeypair } from "./solana-fixture.ts";
+
+const missing = postgresMissing() ?? svmMissing();
+const root = new URL("../../../", import.meta.url).pathname;
+const riskSubject = "system:serviceaccount:bellwether:risk";
+const longestMs = 60_000;
+
+/** What a local chain tells of itself. */
+interface Overview {
+  readonly origin: string;
+  readonly genesisHash: string;
+  readonly usdc: string;
+  readonly rpcUrls: string[];
+  readonly maker: string;
+  readonly waiting: string[];
+}
+
+describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the local chain", () => {
+  let postgres: TestPostgres;
+  let directory: string;
+  let chain: Overview;
+  let apiPort: number;
+  let identity: TestIdentity;
+  const keys = newKeypair();
+  const approver = new Approver(systemClock);
+  const children = new Set<ChildProcess>();
+
+  beforeAll(async () => {
+    postgres = await startPostgres();
+  });
+  afterAll(() => postgres.remove());
+
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), "bellwether-wallet-"));
+    identity = new TestIdentity(join(directory, "identity"));
+    await postgres.reset();
+    await withClient(postgres.riskDsn, async (client) => {
+      await client.query(
+        "create table risk.public_keys (key_id text primary key, policy_uid text not null, epoch bigint not null, public_key text not null, created_at timestamptz not null default now())",
+      );
+      await client.query("grant usage on schema risk to bellwether_broker");
+      await client.query("grant select on all tables in schema risk to bellwether_broker");
+    });
+    await rowsOf(
+      postgres.riskDsn,
+      "insert into risk.public_keys (key_id, policy_uid, epoch, public_key) values ($1, 'policy-1', $2, $3)",
+      [approver.keyId, approver.epoch, approver.publicKey],
+    );
+    const args = ["test/venues/solana/main.ts", "--port", "0", "--slot-ms", "30"];
+    const child = launched(spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "inherit"] }));
+    const line = await new Promise<string>((resolve, reject) => {
+      child.stdout?.once("data", (data: Buffer) => resolve(data.toString()));
+      child.once("exit", () => reject(new Error("the local chain did not start")));
+    });
+    chain = JSON.parse(line) as Overview;
+    Object.assign(chain, await overview());
+    await admin("fund", { address: keys.address, lamports: "10000000000", usdc: "1000000000" });
+  });
+  afterEach(() => {
+    for (const child of children) child.kill("SIGKILL");
+    children.clear();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  function launched(child: ChildProcess): ChildProcess {
+    children.add(child);
+    child.once("exit", () => children.delete(child));
+    return child;
+  }
+  const overview = async (): Promise<Overview> => (await (await fetch(`${chain.origin}/admin`)).json()) as Overview;
+  const admin = (action: string, body: object): Promise<Response> =>
+    fetch(`${chain.origin}/admin/${action}`, { method: "POST", body: JSON.stringify(body) });
+
+  /** A thousand and more minutes around the pool's price. */
+  function bars(): string {
+    const rows = Array.from({ length: 3_000 }, (_, minute) => {
+      const time = new Date(Date.UTC(2026, 0, 1) + minute * 60_000).toISOString();
+      return `${time},100,100.5,99.5,100,1000`;
+    });
+    return `timestamp,open,high,low,close,volume\n${rows.join("\n")}\n`;
+  }
+
+  async function writeConfig(
+    keypair: string,
+    change: Partial<NonNullable<BrokerConfigInput["account"]["solana"]>> = {},
+  ): Promise<void> {
+    mkdirSync(join(directory, "credentials"), { recursive: true });
+    mkdirSync(join(directory, "data"), { recursive: true });
+    writeFileSync(join(directory, "credentials", "keypair"), keypair);
+    writeFileSync(join(directory, "bars.csv"), bars());
+    writeFileSync(join(directory, "dsn"), postgres.brokerDsn);
+    apiPort = await freePort();
+    const config = renderBrokerConfig({
+      policy: { uid: "policy-1", name: "demo", namespace: "bellwether" },
+      account: {
+        name: "wallet",
+        solana: {
+          rpcUrls: chain.rpcUrls,
+          genesisHash: chain.genesisHash,
+          destinations: [chain.maker],
+          tokens: [
+            { asset: "SOL", mint: wrappedSol, decimals: 9 },
+            { asset: "USDC", mint: chain.usdc, decimals: 6 },
+          ],
+          swap: { baseUrl: chain.origin },
+          market: { replay: { dataset: { file: join(directory, "bars.csv") }, symbol: market, speed: 60 } },
+          credentialsDirectory: join(directory, "credentials"),
+          ...change,
+        },
+      },
+      markets: [{ symbol: market, timeframe: "1m" }],
+      riskSubject,
+      issuer,
+      jwksFile: identity.jwksFile,
+      dsnFile: join(directory, "dsn"),
+      dataDirectory: join(directory, "data"),
+      apiPort,
+      healthPort: await freePort(),
+    });
+    writeFileSync(join(directory, "broker.json"), config);
+  }
+
+  function launchBroker(failPoint?: string): { child: ChildProcess; ended: Promise<NodeJS.Signals | null>; log: () => string } {
+    const env = {
+      PATH: process.env["PATH"],
+      BELLWETHER_CONFIG: join(directory, "broker.json"),
+      ...(failPoint && { BELLWETHER_FAIL_POINT: failPoint }),
+    };
+    const child = launched(
+      spawn(process.execPath, ["runtimes/broker/src/main.ts"], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] }),
+    );
+    const chunks: string[] = [];
+    child.stdout?.on("data", (data: Buffer) => chunks.push(data.toString()));
+    child.stderr?.on("data", (data: Buffer) => chunks.push(data.toString()));
+    const ended = new Promise<NodeJS.Signals | null>((resolve) => child.once("exit", (_code, signal) => resolve(signal)));
+    return { child, ended, log: () => chunks.join("") };
+  }
+  async function call<T>(path: string, init: RequestInit = {}): Promise<T> {
+    const headers = {
+      authorization: `Bearer ${identity.token(riskSubject, "broker.bellwether.dev")}`,
+      "content-type": "application/json",
+    };
+    const response = await fetch(`http://127.0.0.1:${apiPort}${path}`, { ...init, headers });
+    const body = (await response.json()) as T;
+    if (!response.ok) throw new Error(JSON.stringify(body));
+    return body;
+  }
+  const account = (): Promise<BrokerAccount> => call<BrokerAccount>("/v1/account");
+  const ready = async (): Promise<void> => {
+    await expect.poll(async () => (await account().catch(() => undefined))?.venue?.accepts, { timeout: longestMs }).toBe("all");
+  };
+
+  test("killed between storing the signed bytes and sending them: the next process sends those bytes, and they land once", async () => {
+    await writeConfig(JSON.stringify(keys.bytes));
+    const first = launchBroker("after-signed-stored");
+    await ready();
+    const order = finalOrderOf(1, { account: "wallet", market, side: "sell", quantity: "1" });
+    // Until the replay's first bar has closed there is no price, and an order is refused before anything is recorded.
+    await expect
+      .poll(
+        async () => {
+          const body = JSON.stringify(approver.approve(order));
+          await call("/v1/orders", { method: "POST", body }).catch(() => undefined);
+          return first.child.signalCode;
+        },
+        { timeout: longestMs, interval: 300 },
+      )
+      .toBe("SIGKILL");
+    expect(await first.ended).toBe("SIGKILL");
+
+    expect((await overview()).waiting).toEqual([]);
+    const rows = await rowsOf(postgres.superuserDsn, "select state, signature from broker.solana_transactions");
+    expect(rows).toMatchObject([{ state: "Signed" }]);
+    expect(await rowsOf(postgres.superuserDsn, "select state from broker.orders")).toEqual([{ state: "AboutToSend" }]);
+
+    launchBroker();
+    await ready();
+    await expect
+      .poll(async () => (await call<BrokerOrder>(`/v1/orders/${order.clientOrderId}`)).state, { timeout: longestMs })
+      .toBe("Filled");
+    const after = await rowsOf(postgres.superuserDsn, "select state, signature from broker.solana_transactions");
+    expect(after).toMatchObject([{ state: "Finalized", signature: rows[0]?.["signature"] }]);
+    await expect
+      .poll(async () => (await account()).balances, { timeout: longestMs })
+      .toEqual([
+        { asset: "SOL", free: "8.99999", locked: "0" },
+        { asset: "USDC", free: "1099.651594", locked: "0" },
+      ]);
+  });
+
+  test("a keypair that is none keeps the account closed, says what is wrong in its health, and shows nothing of it anywhere", async () => {
+    const canary = "77,77,77,77,13,37";
+    await writeConfig(`[${canary},${Array<number>(40).fill(77).join(",")}]`);
+    const { log } = launchBroker();
+    await expect
+      .poll(async () => (await account().catch(() => undefined))?.venue?.code, { timeout: longestMs })
+      .toBe("KEYPAIR_INVALID");
+    expect((await account()).venue?.message).toBe("the keypair file cannot be used: it has 46 numbers, a keypair has 64");
+    expect(log()).toContain("KEYPAIR_INVALID");
+    expect(log()).not.toContain("77,77");
+  });
+});
