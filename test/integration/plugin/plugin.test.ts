@@ -5,74 +5,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { FakeRisk, portfolioObject } from "../../../plugin/src/testing/fake-world.ts";
 import { clientOrderId, intentId, intentObject, orderEntryObject } from "../../../plugin/src/testing/wire-objects.ts";
 import type { StoredPolicy } from "../../../plugin/src/cluster/cluster.ts";
-import { type ControlPlane, describeWithControlPlane } from "../control-plane.ts";
+import { describeWithControlPlane } from "../control-plane.ts";
 import { type CommandResult, bellwether } from "./command.ts";
+import { apply, furnish, readPolicy, riskPod } from "./furnish.ts";
 import { KubeletStandIn } from "./kubelet-stand-in.ts";
 import { riskServer } from "./risk-server.ts";
 
 const haltAnnotation = "bellwether.dev/halt";
-const labels = { "bellwether.dev/riskpolicy": "demo", "app.kubernetes.io/component": "risk" };
-const ready = { phase: "Running", conditions: [{ type: "Ready", status: "True" }] };
-
-async function apply(plane: ControlPlane, object: object): Promise<void> {
-  const { code, stderr } = await plane.kubectl(["apply", "--server-side", "-f", "-"], JSON.stringify(object));
-  if (code !== 0) throw new Error(stderr);
-}
-
-async function setStatus(plane: ControlPlane, kind: string, { name, status }: { name: string; status: object }): Promise<void> {
-  const patch = JSON.stringify({ status });
-  const { code, stderr } = await plane.kubectl([
-    "patch",
-    kind,
-    name,
-    "-n",
-    "bellwether",
-    "--subresource=status",
-    "--type=merge",
-    "-p",
-    patch,
-  ]);
-  if (code !== 0) throw new Error(stderr);
-}
-
-async function policyObject(plane: ControlPlane): Promise<StoredPolicy> {
-  const { stdout } = await plane.kubectl(["get", "riskpolicy", "demo", "-n", "bellwether", "-o", "json"]);
-  return JSON.parse(stdout) as StoredPolicy;
-}
-
-/** Namespace, node, risk pod, ServiceAccount and policy, as a cluster with Bellwether has them. */
-async function furnish(plane: ControlPlane, kubeletPort: number): Promise<void> {
-  await apply(plane, { apiVersion: "v1", kind: "Namespace", metadata: { name: "bellwether" } });
-  await apply(plane, { apiVersion: "v1", kind: "Node", metadata: { name: "here" } });
-  const addresses = [{ type: "InternalIP", address: "127.0.0.1" }];
-  await setStatus(plane, "node", {
-    name: "here",
-    status: { addresses, daemonEndpoints: { kubeletEndpoint: { Port: kubeletPort } } },
-  });
-  const inNamespace = (name: string) => ({ name, namespace: "bellwether" });
-  await apply(plane, { apiVersion: "v1", kind: "ServiceAccount", metadata: inNamespace("bellwether-cli") });
-  await apply(plane, {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { ...inNamespace("rpol-demo-risk-0"), labels },
-    spec: { nodeName: "here", containers: [{ name: "risk", image: "none" }] },
-  });
-  await setStatus(plane, "pod", { name: "rpol-demo-risk-0", status: ready });
-  await apply(plane, {
-    apiVersion: "bellwether.dev/v1alpha1",
-    kind: "RiskPolicy",
-    metadata: inNamespace("demo"),
-    spec: {
-      baseCurrency: "USDT",
-      accounts: [
-        {
-          name: "paper",
-          paper: { balances: [{ asset: "USDT", amount: "10000" }], market: { replay: { dataset: { synthetic: { seed: 1 } } } } },
-        },
-      ],
-    },
-  });
-}
 
 await describeWithControlPlane("kubectl bellwether on a real API server", {}, (plane) => {
   let kubelet: KubeletStandIn;
@@ -81,7 +20,7 @@ await describeWithControlPlane("kubectl bellwether on a real API server", {}, (p
   /** What risk's watch would have seen. */
   let seen: StoredPolicy | undefined;
   const run = (...args: string[]): Promise<CommandResult> => bellwether(plane().kubeconfig, ["-n", "bellwether", ...args]);
-  const annotations = async (): Promise<Record<string, string>> => ({ ...(await policyObject(plane())).metadata.annotations });
+  const annotations = async (): Promise<Record<string, string>> => ({ ...(await readPolicy(plane())).metadata.annotations });
 
   beforeAll(async () => {
     kubelet = await KubeletStandIn.start();
@@ -92,7 +31,7 @@ await describeWithControlPlane("kubectl bellwether on a real API server", {}, (p
     risk = new FakeRisk(() => seen);
     server = riskServer(risk, { jwksFile, issuer: plane().issuer });
     // Risk's own watch, in small: what the API server says of the policy.
-    server.addHook("onRequest", async () => void (seen = await policyObject(plane())));
+    server.addHook("onRequest", async () => void (seen = await readPolicy(plane())));
     await server.listen({ port: 0, host: "127.0.0.1" });
   });
   afterAll(async () => {
@@ -100,7 +39,7 @@ await describeWithControlPlane("kubectl bellwether on a real API server", {}, (p
     await kubelet?.stop();
   });
   beforeEach(async () => {
-    kubelet.pods.set("bellwether/rpol-demo-risk-0", (server.server.address() as AddressInfo).port);
+    kubelet.pods.set(riskPod, (server.server.address() as AddressInfo).port);
     kubelet.forwards.length = 0;
     risk.calls.length = 0;
     risk.journalHalt = undefined;
@@ -114,7 +53,7 @@ await describeWithControlPlane("kubectl bellwether on a real API server", {}, (p
     expect(JSON.parse(halted.stdout)).toMatchObject({ changed: true, journal: { recorded: true }, state: "Halted" });
     expect((await annotations())[haltAnnotation]).toMatch(/^wrong prices \(by admin at \d{4}-/);
     expect(risk.calls).toEqual([{ call: "halt", body: { who: "admin", reason: "wrong prices", state: "Halted" } }]);
-    expect(kubelet.forwards).toContain("bellwether/rpol-demo-risk-0");
+    expect(kubelet.forwards).toContain(riskPod);
 
     const resumed = await run("resume", "--reason", "prices agree");
     expect(resumed).toMatchObject({ code: 0, stderr: "" });
@@ -124,12 +63,12 @@ await describeWithControlPlane("kubectl bellwether on a real API server", {}, (p
   });
 
   test("a dry run changes neither the object nor the journal", async () => {
-    const before = (await policyObject(plane())).metadata.resourceVersion;
+    const before = (await readPolicy(plane())).metadata.resourceVersion;
     for (const args of [["halt"], ["reduce"], ["resume", "-r", "x"]]) {
       const { code, stdout } = await run(...args, "--dry-run");
       expect([code, stdout.includes("dry run")]).toEqual([0, true]);
     }
-    expect((await policyObject(plane())).metadata.resourceVersion).toBe(before);
+    expect((await readPolicy(plane())).metadata.resourceVersion).toBe(before);
     expect(risk.calls).toEqual([]);
   });
 
