@@ -657,8 +657,10 @@ export class RiskService {
     if (account.heldMessage !== undefined) return { ready: false, message: account.heldMessage };
     if (!venue.ok) return { ready: false, message: `The broker cannot be reached: ${venue.message}.` };
     if (!account.hasVenueRecords) return { ready: false, message: "The broker has not opened its tables to risk yet." };
+    const { feed, venue: atVenue } = account.venueState ?? {};
+    // What a person has to mend there, such as a key that is missing, before what waits for it.
+    if (atVenue?.accepts === "none") return { ready: false, message: atVenue.message };
     if (!account.opened) return { ready: false, message: "The opening balances have not been read from the venue yet." };
-    const feed = account.venueState?.feed;
     if (feed?.state === "failed") return { ready: false, message: `The market feed has failed: ${feed.message}` };
     return { ready: true, message: feed && feed.state !== "running" ? `The market feed is ${feed.state}: ${feed.message}` : "" };
   }
