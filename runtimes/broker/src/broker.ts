@@ -219,6 +219,7 @@ export class Broker implements BrokerService {
 
   async account(): Promise<BrokerAccount> {
     const { config, feed, clock } = this.#options;
+    const fees = this.#venue.fees?.();
     const { accepts, code, message, clockOffsetMs, answeredAtMs } = this.#venue.health();
     return {
       account: config.account.name,
@@ -235,6 +236,7 @@ export class Broker implements BrokerService {
         ...(clockOffsetMs === undefined ? {} : { clockOffsetMs }),
         ...(answeredAtMs === undefined ? {} : { answeredAt: answeredAtMs }),
       },
+      ...(fees === undefined ? {} : { fees }),
       alarms: this.#desk.alarms.recent(clock.nowMs()).map(({ lastAtMs, ...alarm }) => ({ ...alarm, lastAt: lastAtMs })),
       ...(this.#desk.discrepancies.message === undefined ? {} : { discrepancy: this.#desk.discrepancies.message.slice(0, 500) }),
     };

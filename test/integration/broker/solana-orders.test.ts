@@ -63,6 +63,10 @@ describe.skipIf(missing !== undefined)("a Solana wallet on a real SVM and a real
       const [row] = await world.rows("select fee_lamports::int as fee from broker.solana_transactions");
       // Two signatures, and 60,000 units at 7,000 micro-lamports.
       expect(row).toEqual({ fee: 10_420 });
+      // The whole price is told, and what the day has cost, in the quote currency at 100 a SOL.
+      await expect
+        .poll(async () => (await broker.account()).fees, { timeout: 20_000 })
+        .toEqual({ priorityFeeMicroLamports: 7_000, feeLamports: 6_400, fee: "0.00064", paidToday: "0.001042" });
       await world.balancesAgree(broker);
     });
 
@@ -256,7 +260,7 @@ describe.skipIf(missing !== undefined)("a Solana wallet on a real SVM and a real
       expect(await found(order.clientOrderId)).toMatchObject({ state: "Working", filledQuantity: "0" });
       expect(world.solana.chain.fork(world.solana.chain.tip.height - signedAt)).toHaveLength(1);
       expect(world.landings).toBe(0);
-      world.solana.run(20);
+      world.solana.run(30);
       await settled(order.clientOrderId, "Filled");
       expect(world.landings).toBe(1);
       expect(await world.rows("select count(*)::int as n from broker.fills")).toEqual([{ n: 1 }]);

@@ -31,6 +31,8 @@ export interface Venue {
   connect(): Promise<void>;
   /** As last seen; asks nobody. */
   health(): VenueHealth;
+  /** Venues on chains: what a transaction costs, and what the UTC day has cost so far; as last seen. */
+  fees?(): BrokerAccount["fees"];
   /** Called once in the life of an order, after it is recorded as about to be sent. */
   submit(request: SubmitRequest): Promise<SubmitReply>;
   /** Cancels what rests. Asking for what is not there any more is no error. */

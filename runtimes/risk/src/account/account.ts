@@ -13,7 +13,7 @@ import {
 import type { RiskErrorCode } from "../errors.ts";
 import { type WriterEpoch, requireEpoch } from "../journal/epoch.ts";
 import { storeReleases } from "../journal/order-records.ts";
-import { type VenueCursor, readVenueChanges, venueRecordsExist, venueStart } from "../journal/venue-records.ts";
+import { type VenueCursor, readCharges, readVenueChanges, venueRecordsExist, venueStart } from "../journal/venue-records.ts";
 import { AccountBook, type BookFill, type BookOrder } from "../portfolio/book.ts";
 import type { Broker } from "../venue/broker.ts";
 import { CloseHistory } from "./close-history.ts";
@@ -51,6 +51,7 @@ export class Account {
   readonly #venue: Dependency;
   #book: AccountBook;
   #cursor: VenueCursor = venueStart;
+  #chargesRead = 0;
   #stale = true;
   #opened = false;
   #venueRecords = false;
@@ -218,6 +219,17 @@ export class Account {
       ({ cursor: this.#cursor, more } = changes);
       if (changes.fills.length > 0 || orders.length > 0) this.#options.onChanges({ fills: changes.fills, orders });
     }
+    // Only chains charge without a fill; nobody else is asked.
+    if (this.#venueState?.kind === "solana") await this.#catchUpCharges(reader);
+  }
+
+  async #catchUpCharges(reader: Transaction): Promise<void> {
+    for (let more = true; more;) {
+      const { charges, sequence } = await readCharges(reader, this.accountUid, this.#chargesRead);
+      for (const charge of charges) this.#book.applyFill(charge);
+      this.#chargesRead = sequence;
+      more = charges.length > 0;
+    }
   }
 
   /** Writes down the releases that the broker's journal has brought. Within `exclusive` only. */
@@ -237,6 +249,7 @@ export class Account {
     for (const [market, mark] of this.#book.marks()) book.setMark(market, mark);
     this.#book = book;
     this.#cursor = cursor;
+    this.#chargesRead = 0;
     this.#opened = opened;
     this.#venueRecords = venueKnown;
     this.#stale = false;

@@ -1,5 +1,5 @@
 import type { Transaction } from "@bellwether/postgres";
-import { orderState, parseDecimal, rulesFromSymbol } from "@bellwether/trading";
+import { ZERO, orderState, parseDecimal, rulesFromSymbol } from "@bellwether/trading";
 import { type BookFill, type VenueOrderRow, unassigned } from "../portfolio/book.ts";
 
 /** How far an account has been read in the broker's tables. */
@@ -93,6 +93,37 @@ export async function readVenueChanges(transaction: Transaction, accountUid: str
   };
 }
 
+interface ChargeRow {
+  charge_id: string;
+  client_order_id: string | null;
+  market: string | null;
+  asset: string;
+  amount: string;
+  time_ms: string;
+  sequence: string;
+  strategy_uid: string | null;
+}
+
+/**
+ * What an account on a chain paid without a fill since `after`: fees of transactions that failed, rent, transfers. As fills of nothing whose fee is the amount:
+ * the fold takes it from the sub-account of the order it was paid for, or from what is nobody's.
+ */
+export async function readCharges(
+  transaction: Transaction,
+  accountUid: string,
+  after: number,
+): Promise<{ charges: readonly BookFill[]; sequence: number }> {
+  const rows = await transaction.query<ChargeRow>(
+    `select c.charge_id, t.operation_id as client_order_id, t.operation->>'market' as market, c.asset, c.amount, c.time_ms, c.sequence, o.strategy_uid
+     from broker.charges c
+     left join broker.solana_transactions t on t.account_uid = c.account_uid and t.signature = split_part(c.charge_id, '#', 1)
+     left join risk.orders o on o.client_order_id = t.operation_id
+     where c.account_uid = $1 and c.sequence > $2 order by c.sequence limit ${pageRows}`,
+    [accountUid, after],
+  );
+  return { charges: rows.map(bookCharge), sequence: Number(rows.at(-1)?.sequence ?? after) };
+}
+
 /** The rows of these orders, as they stand. */
 export async function readOrderStates(transaction: Transaction, ids: readonly string[]): Promise<VenueOrderRow[]> {
   const rows = await transaction.query<OrderRow>(
@@ -130,6 +161,27 @@ function bookFill(row: FillRow): BookFill {
     feeAsset: row.fee_asset,
     time: Number(row.time_ms),
     leg: row.leg,
+    subAccount: row.strategy_uid ?? unassigned,
+  };
+}
+
+function bookCharge(row: ChargeRow): BookFill {
+  const market = row.market ?? row.asset;
+  const assets = rulesFromSymbol(market);
+  return {
+    kind: "fill",
+    clientOrderId: row.client_order_id ?? row.charge_id,
+    tradeId: row.charge_id,
+    market,
+    base: assets?.base ?? row.asset,
+    quote: assets?.quote ?? row.asset,
+    side: "buy",
+    quantity: ZERO,
+    price: ZERO,
+    fee: parseDecimal(row.amount),
+    feeAsset: row.asset,
+    time: Number(row.time_ms),
+    leg: "entry",
     subAccount: row.strategy_uid ?? unassigned,
   };
 }

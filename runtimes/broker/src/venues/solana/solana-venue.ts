@@ -8,6 +8,7 @@ import {
   ZERO,
   add,
   formatDecimal,
+  multiply,
   parseDecimal,
 } from "@bellwether/trading";
 import { type Address, type Base64EncodedWireTransaction, getAddressEncoder } from "@solana/kit";
@@ -20,7 +21,7 @@ import type { Ending, Operation, SignedBytes, SignedTransaction, SignedTransacti
 import type { SentOrder, SubmitReply, SubmitRequest, Venue, VenueHealth, VenueOrder, VenueTrade } from "../venue.ts";
 import { fromMinorUnits } from "./amounts.ts";
 import { marketRulesOf, marketTokens, planSwap, quoteRefusal } from "./plan-swap.ts";
-import { chooseFee } from "./priority-fee.ts";
+import { chooseFee, feeOf, percentileOf } from "./priority-fee.ts";
 import { type SolanaToken, solDecimals, wrappedSolMint } from "./program-addresses.ts";
 import { type AttemptResolution, resolveAttempt } from "./resolve-attempt.ts";
 import type { RpcPool } from "./rpc-pool.ts";
@@ -79,6 +80,9 @@ const dayMs = 86_400_000;
 const resendEveryMs = 2_000;
 const balancesForMs = 1_000;
 const claimEveryMs = 30_000;
+const feesEveryMs = 5_000;
+/** What a swap takes: fees are told for one of this size. */
+const usualComputeUnits = 200_000;
 
 /**
  * A Solana wallet as a venue. What an exchange does by client order id is done here by the journal: an operation has one signed transaction for ever, stored
@@ -104,6 +108,8 @@ export class SolanaVenue implements Venue {
   #contradiction: string | undefined;
   #inUse: string | undefined = "the wallet has not been claimed yet";
   #claimDueMs = 0;
+  #fees: BrokerAccount["fees"];
+  #feesDueMs = 0;
 
   constructor(options: SolanaVenueOptions) {
     this.#options = options;
@@ -117,6 +123,7 @@ export class SolanaVenue implements Venue {
     await this.#claim();
     await this.#options.pool.poll();
     await this.#resolveOpen();
+    await this.#lookAtFees();
   }
 
   health(): VenueHealth {
@@ -130,6 +137,10 @@ export class SolanaVenue implements Venue {
       return { ...told, accepts: "none", code: "CLUSTER_WRONG", message: `RpcOfAnotherCluster: ${pool.say()}` };
     if (pool.healthyCount === 0) return { ...told, accepts: "none", code: "VENUE_STALE", message: `VenueStale: ${pool.say()}` };
     return { ...told, accepts: "all" };
+  }
+
+  fees(): BrokerAccount["fees"] {
+    return this.#fees;
   }
 
   async submit({ order, timestampMs, signal }: SubmitRequest): Promise<SubmitReply> {
@@ -331,6 +342,38 @@ export class SolanaVenue implements Venue {
       "FEE_BUDGET",
       `${verdict.reason}: this transaction may cost ${verdict.feeLamports} lamports`,
     );
+  }
+
+  /** What the percentile of recent prices is, before any cap: who watches for spikes must see them. */
+  async #lookAtFees(): Promise<void> {
+    const { settings, pool, transactions, signer, clock } = this.#options;
+    if (clock.nowMs() < this.#feesDueMs || pool.healthyCount === 0) return;
+    this.#feesDueMs = clock.nowMs() + feesEveryMs;
+    try {
+      const recent = await pool.read((source) => source.recentPriorityFees([signer.address]));
+      const spent = await transactions.spentSince(dayOf(clock.nowMs()));
+      const microLamportsPerUnit = percentileOf(recent, settings.fees.percentile);
+      const feeLamports = feeOf({ signatures: 1, computeUnits: usualComputeUnits, microLamportsPerUnit });
+      this.#fees = {
+        priorityFeeMicroLamports: Number(microLamportsPerUnit),
+        feeLamports: Number(feeLamports),
+        ...this.#inQuote({ fee: feeLamports, paidToday: spent }),
+      };
+    } catch (error) {
+      // The last ones stand; the sources' health tells the rest.
+      if (!hasCode(error, "VENUE_UNREACHABLE")) throw error;
+    }
+  }
+
+  /** Lamports in the currency that SOL is traded for here; nothing without a price. */
+  #inQuote(lamports: { readonly fee: bigint; readonly paidToday: bigint }): { fee?: string; paidToday?: string } {
+    const { settings, feed } = this.#options;
+    const sol = settings.tokens.find(({ mint }) => mint === wrappedSolMint)?.asset ?? "SOL";
+    const prices = settings.tokens.flatMap(({ asset }) => feed.lastPrice(`${sol}/${asset}`) ?? []);
+    const [price] = prices;
+    if (price === undefined) return {};
+    const worth = (amount: bigint): string => formatDecimal(multiply(fromMinorUnits(amount, solDecimals), price, "up"));
+    return { fee: worth(lamports.fee), paidToday: worth(lamports.paidToday) };
   }
 
   async #storeAndSend(
