@@ -16,6 +16,21 @@ describe("dca", () => {
     expect(result.trades).toBe(1);
   });
 
+  test("begins anew when risk has sold what it waited with", () => {
+    const state: Record<string, number> = { purchases: 10, waitedBars: 60 };
+    const bought: unknown[] = [];
+    const context = {
+      state,
+      parameters: { everyBars: 60, notional: "100", maxPurchases: 10, takeProfitRatio: "0.01" },
+      position: { quantity: "0", averagePrice: "0" },
+      orders: () => [],
+      buy: (request: unknown) => bought.push(request),
+    } as unknown as Parameters<typeof dca.onBar>[0];
+    void dca.onBar(context);
+    expect(bought).toEqual([{ notional: "100" }]);
+    expect(state["purchases"]).toBe(1);
+  });
+
   test("does not count what was denied as bought", () => {
     const state = { purchases: 2 };
     const context = { state } as unknown as Parameters<NonNullable<typeof dca.onReject>>[0];

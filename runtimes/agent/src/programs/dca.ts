@@ -26,6 +26,8 @@ export default defineStrategy({
       context.state["purchases"] = 0;
       return;
     }
+    // What risk has sold (a breaker that flattens) will bring no profit: waiting for it would be for ever.
+    if (held === 0 && context.orders().length === 0) context.state["purchases"] = 0;
     const purchases = Number(context.state["purchases"] ?? 0);
     if (waited < everyBars || purchases >= maxPurchases) return;
     context.buy({ notional });
