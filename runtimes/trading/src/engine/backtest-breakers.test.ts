@@ -155,6 +155,26 @@ describe("breakers in a backtest", () => {
   });
 });
 
+describe("fee spikes in a backtest", () => {
+  test("the venue charges another fee for a while, and nobody was told", async () => {
+    const churner: EngineProgram = {
+      onBar(context) {
+        if (context.position.quantity === "0") context.buy({ quantity: "1" });
+        else context.sell({ all: true });
+      },
+    };
+    const feeSpikes = [{ fromMs: 2 * minuteMs, toMs: 4 * minuteMs, feeBps: "100" }];
+    const { fills } = await run([100, 100, 100, 100, 100, 100], { program: churner, feeBps: "10", feeSpikes });
+    expect(fills.map(({ time, fee }) => `${fee} at ${time / minuteMs}`)).toEqual([
+      "0.1 at 1",
+      "1 at 2",
+      "1 at 3",
+      "0.1 at 4",
+      "0.1 at 5",
+    ]);
+  });
+});
+
 describe("limits of loss in a backtest", () => {
   test.each([
     { limit: "maxDailyLossRatio", value: "0.002", then: "DENIED DAILY_LOSS" },

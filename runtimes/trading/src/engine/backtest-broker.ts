@@ -24,6 +24,7 @@ import {
   type OrderRequest,
   type PaperCommand,
   type PaperEvent,
+  type PaperVenueConfig,
   type PaperVenueState,
   type VenueFill,
   type VenueOrder,
@@ -277,9 +278,17 @@ export class BacktestBroker {
   }
 
   #step(command: PaperCommand): readonly PaperEvent[] {
-    const { state, events } = stepVenue(this.#venue, command, this.#prepared.venueConfig);
+    const { state, events } = stepVenue(this.#venue, command, this.#configFor(command));
     this.#venue = state;
     return events;
+  }
+
+  /** Only bars fill, so only they meet a fee spike. */
+  #configFor(command: PaperCommand): PaperVenueConfig {
+    const { venueConfig, venueSpikes } = this.#prepared;
+    if (venueSpikes.length === 0 || command.type !== "bar") return venueConfig;
+    const { time } = command.bar;
+    return venueSpikes.find(({ fromMs, toMs }) => time >= fromMs && time < toMs)?.config ?? venueConfig;
   }
 
   #command(command: PaperCommand): void {

@@ -20,6 +20,13 @@ export interface StartingBalance {
   readonly amount: string;
 }
 
+/** For a while the venue charges another fee than risk reckons with. Epoch milliseconds, `toMs` not included. */
+export interface FeeSpike {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly feeBps: string | number;
+}
+
 export interface BacktestOptions {
   readonly program: EngineProgram;
   readonly parameters: ProgramParameters;
@@ -32,6 +39,8 @@ export interface BacktestOptions {
   readonly volumeShareRatio?: string;
   readonly feeBps: string | number;
   readonly slippageBps: string | number;
+  /** Default none. Where two overlap, the first counts. */
+  readonly feeSpikes?: readonly FeeSpike[];
   readonly limits: LimitsSpec;
   /** RiskPolicy `sizing`. Absent: intents are taken at their own size. */
   readonly sizing?: SizingSpec | undefined;
@@ -61,6 +70,7 @@ export interface PreparedBacktest {
   readonly sizing: Sizing | undefined;
   readonly trading: TradingCondition;
   readonly venueConfig: PaperVenueConfig;
+  readonly venueSpikes: readonly { readonly fromMs: number; readonly toMs: number; readonly config: PaperVenueConfig }[];
   readonly stepMs: number;
   /** What the program decides on. */
   readonly decided: BarSeries;
@@ -86,6 +96,8 @@ export function prepareBacktest(options: BacktestOptions): PreparedBacktest {
   if (series.decided.length === 0)
     throw new TradingError("BACKTEST_INVALID", `there is no whole bar of ${options.timeframe} in the data`);
   const balances = startingBalances(options, terms);
+  const { volumeUnit, slippageBps, feeSpikes = [] } = options;
+  const venueConfig = { markets: new Map([[terms.symbol, terms]]), costs, volumeShare, volumeUnit };
   const header = {
     format: "bellwether-backtest/1",
     market: options.market,
@@ -96,6 +108,7 @@ export function prepareBacktest(options: BacktestOptions): PreparedBacktest {
     volumeShareRatio: formatDecimal(volumeShare),
     feeRatio: formatDecimal(costs.feeRatio),
     slippageRatio: formatDecimal(costs.slippageRatio),
+    ...(feeSpikes.length > 0 && { feeSpikes }),
     limits: describeLimits(limits),
     ...(sizing !== undefined && { sizing: options.sizing }),
     ...(breakers.length > 0 && { circuitBreakers: breakers }),
@@ -114,7 +127,10 @@ export function prepareBacktest(options: BacktestOptions): PreparedBacktest {
     limits,
     sizing,
     trading: options.trading ?? TRADING_ACTIVE,
-    venueConfig: { markets: new Map([[terms.symbol, terms]]), costs, volumeShare, volumeUnit: options.volumeUnit },
+    venueConfig,
+    venueSpikes: feeSpikes.map(({ fromMs, toMs, feeBps }) => {
+      return { fromMs, toMs, config: { ...venueConfig, costs: tradingCosts({ feeBps, slippageBps }) } };
+    }),
     stepMs,
     ...series,
     balances,

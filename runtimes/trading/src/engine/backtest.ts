@@ -17,7 +17,7 @@ import { Performance } from "./performance.ts";
 import { ProgramHost } from "./program-host.ts";
 
 export type { BacktestFill } from "./backtest-broker.ts";
-export type { BacktestOptions, StartingBalance } from "./backtest-options.ts";
+export type { BacktestOptions, FeeSpike, StartingBalance } from "./backtest-options.ts";
 
 /** `status.backtest` and the fills: money and ratios as decimal text. */
 export interface BacktestResult {
