@@ -1,0 +1,18 @@
+import type { PathSet } from "./measure.ts";
+
+/** What defaults and programs may be looked at with, as often as one likes. */
+export const DEVELOPMENT = { crash: seeds("crash", 1, 200), ordinary: seeds("ordinary", 1, 20), calm: seeds("calm", 1, 20) };
+
+/**
+ * What is run once defaults are frozen. Whoever changes a default, a limit or this bench's paths, programs or arms after having seen what comes of these takes
+ * seeds that nobody has run, notes both in docs/evidence.md, and moves the first seed here.
+ */
+export const EVALUATION = {
+  crash: seeds("crash", 1_000_001, 1_000),
+  ordinary: seeds("ordinary", 1_000_001, 60),
+  calm: seeds("calm", 1_000_001, 60),
+};
+
+function seeds(kind: PathSet["kind"], firstSeed: number, paths: number): PathSet {
+  return { kind, firstSeed, paths };
+}
