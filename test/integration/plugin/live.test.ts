@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { WebhookReceiver } from "../../../runtimes/service-kit/src/testing/webhook-receiver.ts";
 import { describeWithControlPlane } from "../control-plane.ts";
-import { type TestPostgres, postgresMissing, startPostgres } from "../order-path/postgres.ts";
+import { type TestPostgres, postgresMissing, rowsOf, startPostgres } from "../order-path/postgres.ts";
 import { eventually } from "../order-path/stack.ts";
 import { type CommandResult, bellwether } from "./command.ts";
 import { apply, furnish, namespace, readPolicy, riskPod } from "./furnish.ts";
@@ -27,6 +27,14 @@ await describeWithControlPlane(
       return JSON.parse(stdout) as Record<string, unknown>;
     };
     const told = (): string[] => webhook.taken.map(({ body }) => (body as { text: string }).text);
+
+    /** Only what is recorded as posted is never posted again: a crash in between repeats it. */
+    const allPosted = (): Promise<unknown> =>
+      eventually(
+        () => rowsOf(postgres.superuserDsn, "select book->'unposted' = '[]' as posted from risk.alert_books"),
+        ([row]) => row?.["posted"] === true,
+        60_000,
+      );
 
     beforeAll(async () => {
       if (missing !== undefined) return;
@@ -99,6 +107,7 @@ await describeWithControlPlane(
       );
       expect(replaced.code).toBe(0);
       expect((await readPolicy(plane())).metadata.annotations ?? {}).not.toHaveProperty([annotation]);
+      await allPosted();
       await stack.kill("risk");
       stack.launch("risk");
       await stack.riskAnswers();
@@ -114,6 +123,7 @@ await describeWithControlPlane(
     });
 
     test("with risk dead, halt still holds, and resume clears nothing until risk is back", async () => {
+      await allPosted();
       await stack.kill("risk");
       expect(await json("halt", "--reason", "no risk")).toMatchObject({ changed: true, journal: { recorded: false } });
       expect(await run("resume", "-r", "x")).toMatchObject({ code: 1, stdout: "" });
@@ -129,6 +139,77 @@ await describeWithControlPlane(
       expect((await stack.decide({})).reason).toBe("REDUCING");
       expect((await stack.decide({ side: "sell", size: { quantity: "0.001" } })).reason).toBeUndefined();
       expect(await run("resume", "-r", "monday")).toMatchObject({ code: 0, stderr: "" });
+    });
+
+    test("a breaker that trips is shown with its numbers, told, and armed again by name", async () => {
+      const setBreakers = async (circuitBreakers: object[]): Promise<void> => {
+        const patch = JSON.stringify({ spec: { circuitBreakers } });
+        const { code, stderr } = await plane().kubectl([
+          "patch",
+          "riskpolicy",
+          "demo",
+          "-n",
+          namespace,
+          "--type=merge",
+          "-p",
+          patch,
+        ]);
+        if (code !== 0) throw new Error(stderr);
+      };
+      // Fee and slippage of one buy are more than this; no price of the market has to fall.
+      await setBreakers([{ type: "RapidLoss", threshold: "0.000001", window: "24h", cooldown: "720h", action: "Halt" }]);
+      expect((await stack.decide({ size: { equityRatio: "0.05" } })).reason).toBeUndefined();
+      const trading = (state: string) => (document: Record<string, unknown>) =>
+        (document["policies"] as { state: string }[])[0]?.state === state;
+      const tripped = await eventually(() => json("status"), trading("Halted"), 60_000);
+      expect(tripped).toMatchObject({
+        policies: [
+          {
+            holds: [{ by: "breaker", state: "Halted", next: expect.stringContaining("reset-breaker RapidLoss demo") as string }],
+          },
+        ],
+      });
+      expect((await stack.decide({})).reason).toBe("HALTED");
+      expect(await run("resume", "-r", "x")).toMatchObject({ code: 1, stdout: expect.stringContaining("still holds") as string });
+      await eventually(
+        async () => told().join("\n"),
+        (text) => text.includes("circuit breaker RapidLoss has tripped"),
+        60_000,
+      );
+
+      expect(await json("reset-breaker", "rapid-loss", "-r", "look", "--dry-run")).toMatchObject({
+        changed: false,
+        breakers: [{ type: "RapidLoss" }],
+      });
+      const reset = await json("reset-breaker", "rapid-loss", "--reason", "understood");
+      expect(reset).toMatchObject({ changed: true, breakers: [{ type: "RapidLoss" }] });
+      await setBreakers([{ type: "Drawdown", threshold: "0.99" }]);
+      await eventually(() => json("status"), trading("Active"), 60_000);
+      await eventually(
+        async () => told().join("\n"),
+        (text) => text.includes("ResetBreaker by admin: understood"),
+        60_000,
+      );
+    });
+
+    test("a webhook that hangs holds up neither decisions nor halts", async () => {
+      const before = webhook.taken.length;
+      webhook.failNext("hang", "hang", { status: 503 });
+      const halted = await json("halt", "--reason", "while the webhook hangs");
+      expect(halted).toMatchObject({ state: "Halted", journal: { recorded: true } });
+      await eventually(
+        async () => webhook.arrived,
+        (arrived) => arrived > before,
+        60_000,
+      );
+      expect((await stack.decide({})).reason).toBe("HALTED");
+      expect(await run("resume", "-r", "it still hangs")).toMatchObject({ code: 0 });
+      expect((await stack.decide({ size: { quantity: "0.001" } })).reason).toBeUndefined();
+      await eventually(
+        async () => told().join("\n"),
+        (text) => text.includes("it still hangs"),
+        60_000,
+      );
     });
 
     test("reset-breaker and adopt say that there is nothing to do, or which there are", async () => {
@@ -147,7 +228,8 @@ await describeWithControlPlane(
           text.includes("Resume by admin: monday"),
         60_000,
       );
-      expect(new Set(told()).size).toBe(told().length);
+      const ids = webhook.taken.map(({ body }) => (body as { attachments: { footer: string }[] }).attachments[0]?.footer);
+      expect(new Set(ids).size).toBe(ids.length);
       expect(stack.logs()).not.toContain("very-secret-part");
     });
 
