@@ -21,6 +21,7 @@ import { TestIdentity, issuer } from "./identity.ts";
 import { type TestPostgres, freePort } from "./postgres.ts";
 
 const operatorSubject = "system:serviceaccount:bellwether:bellwether-operator";
+const controllerSubject = "system:serviceaccount:bellwether:bellwether-cli";
 const riskSubject = "system:serviceaccount:bellwether:rpol-p-risk";
 const policy = { uid: "policy-1", name: "p", namespace: "bellwether" };
 const nodeBinary = process.execPath;
@@ -32,6 +33,16 @@ export interface StackOptions {
   readonly speed?: number;
   readonly balance?: string;
   readonly limits?: Record<string, string | number>;
+}
+
+export interface PolicyChange {
+  readonly trading?: string;
+  /** Annotations. */
+  readonly halt?: string;
+  readonly resetBreaker?: string;
+  readonly limits?: Record<string, string | number>;
+  /** Default none: a test that looks at something else must not be stopped by the market. */
+  readonly circuitBreakers?: readonly object[];
 }
 
 interface Ports {
@@ -49,6 +60,8 @@ export class Stack {
   readonly directory = mkdtempSync(join(tmpdir(), "bellwether-path-"));
   readonly identity = new TestIdentity(join(this.directory, "identity"));
   readonly operator: ServiceClient;
+  /** A person with the plugin. */
+  readonly controller: ServiceClient;
   readonly #options: StackOptions;
   readonly #ports: Ports;
   readonly #processes = new Map<"risk" | "broker", ChildProcess>();
@@ -58,6 +71,7 @@ export class Stack {
     this.#options = options;
     this.#ports = ports;
     this.operator = this.#client(operatorSubject);
+    this.controller = this.#client(controllerSubject);
     this.#writeConfigs();
     this.setPolicy({});
   }
@@ -135,7 +149,7 @@ export class Stack {
   }
 
   /** Replaces the RiskPolicy, as kubectl apply would. */
-  setPolicy(change: { trading?: string; halt?: string; limits?: Record<string, string | number> }): void {
+  setPolicy(change: PolicyChange): void {
     const file = join(this.directory, "policy.json");
     const limits = change.limits ?? this.#options.limits ?? { maxPositionRatio: "0.9", maxOrderNotional: "1000000" };
     const object = {
@@ -144,12 +158,16 @@ export class Stack {
       metadata: {
         ...policy,
         generation: 1,
-        annotations: change.halt === undefined ? {} : { "bellwether.dev/halt": change.halt },
+        annotations: {
+          ...(change.halt !== undefined && { "bellwether.dev/halt": change.halt }),
+          ...(change.resetBreaker !== undefined && { "bellwether.dev/reset-breaker": change.resetBreaker }),
+        },
       },
       spec: {
         baseCurrency: "USDT",
         ...(change.trading !== undefined && { trading: change.trading }),
         limits,
+        circuitBreakers: change.circuitBreakers ?? [],
         accounts: [
           {
             name: "paper",
@@ -265,6 +283,7 @@ export class Stack {
     await this.kill("risk");
     await this.kill("broker");
     await this.operator.close();
+    await this.controller.close();
     for (const agent of this.#agents.values()) await agent.close();
     rmSync(this.directory, { recursive: true, force: true });
   }
@@ -309,6 +328,7 @@ export class Stack {
     const riskConfig = renderRiskConfig({
       policy,
       operatorSubject,
+      controllers: [controllerSubject],
       issuer,
       jwksFile: this.identity.jwksFile,
       dsnFile: riskDsn,

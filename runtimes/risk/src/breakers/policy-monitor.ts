@@ -50,27 +50,32 @@ export interface Unstored {
  */
 export class PolicyMonitor {
   #breakers: BreakerSet = [];
-  /** States read from the journal whose breakers are not configured yet. */
+  /** The last state of each type that was ever seen: of breakers that are not configured now, too. */
   #remembered: ReadonlyMap<BreakerType, BreakerState> = new Map();
   #references: StoredReferences | undefined;
   #transfers: Decimal = ZERO;
-  #storedBreakers: BreakerSet = [];
+  readonly #stored = new Map<BreakerType, BreakerState>();
   #storedReferences: StoredReferences | undefined;
 
-  /** What the journal remembers, before the first policy is known. */
+  /** What the journal remembers. It counts, whatever has been seen before it was read: nothing can have happened that it does not know. */
   restore(breakers: ReadonlyMap<BreakerType, BreakerState>, references: StoredReferences | undefined): void {
     this.#remembered = breakers;
     this.#references = this.#storedReferences = references;
+    this.#breakers = this.#breakers.map((held) => {
+      const state = breakers.get(held.config.type);
+      return state ? { config: held.config, state } : held;
+    });
+    for (const [type, state] of breakers) this.#stored.set(type, state);
   }
 
+  /** The breakers of a changed policy. A type that comes back is as it was when it was taken off. */
   configure(configs: readonly BreakerConfig[], clocks: Clocks): void {
-    const known = [...this.#remembered].flatMap(([type, state]): HeldBreaker[] => {
-      const config = configs.find((candidate) => candidate.type === type);
-      return config && !this.#breakers.some((held) => held.config.type === type) ? [{ config, state }] : [];
+    const known = configs.flatMap((config): HeldBreaker[] => {
+      const state = this.#remembered.get(config.type);
+      return state && !this.#breakers.some((held) => held.config.type === config.type) ? [{ config, state }] : [];
     });
+    for (const { config, state } of this.#breakers) this.#remembered = new Map(this.#remembered).set(config.type, state);
     this.#breakers = configureBreakers([...this.#breakers, ...known], configs, clocks);
-    this.#storedBreakers = [...this.#storedBreakers, ...known];
-    this.#remembered = new Map();
   }
 
   get breakers(): BreakerSet {
@@ -120,24 +125,19 @@ export class PolicyMonitor {
 
   /** A phase has changed that the journal does not know. */
   get hasNews(): boolean {
-    return this.#breakers.some(({ config, state }) => state.phase !== (this.#storedState(config.type)?.phase ?? "Armed"));
+    return this.#breakers.some(({ config, state }) => state.phase !== (this.#stored.get(config.type)?.phase ?? "Armed"));
   }
 
   unstored(): Unstored {
     return {
-      breakers: this.#breakers.filter(({ config, state }) => state !== this.#storedState(config.type)),
+      breakers: this.#breakers.filter(({ config, state }) => state !== this.#stored.get(config.type)),
       references: this.#references === this.#storedReferences ? undefined : this.#references,
     };
   }
 
   /** After the commit. */
   markStored({ breakers, references }: Unstored): void {
-    const types = new Set(breakers.map(({ config }) => config.type));
-    this.#storedBreakers = [...this.#storedBreakers.filter(({ config }) => !types.has(config.type)), ...breakers];
+    for (const { config, state } of breakers) this.#stored.set(config.type, state);
     this.#storedReferences = references ?? this.#storedReferences;
-  }
-
-  #storedState(type: BreakerType): BreakerState | undefined {
-    return this.#storedBreakers.find(({ config }) => config.type === type)?.state;
   }
 }

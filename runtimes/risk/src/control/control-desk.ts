@@ -37,6 +37,9 @@ const maxEvents = 50;
 export class ControlDesk {
   readonly #options: ControlDeskOptions;
   #halt: JournalHalt | undefined;
+  /** Rises with everything that is said of the halt here. */
+  #haltVersion = 0;
+  #unsaved: { readonly event: ControlEvent; readonly halt: JournalHalt } | undefined;
   #events: readonly ControlEvent[] = [];
   /** Annotations that were obeyed by this process. */
   #obeyed = "";
@@ -64,7 +67,11 @@ export class ControlDesk {
   /** A person may set the stop in the journal by hand, too. */
   async readHalt(): Promise<void> {
     const { database, policyUid, log, onChange } = this.#options;
+    await this.#saveHalt();
+    const version = this.#haltVersion;
     const halt = await readHalt(database, policyUid);
+    // What was read may be older than what somebody has said meanwhile.
+    if (version !== this.#haltVersion) return;
     if (halt?.state === this.#halt?.state && halt?.reason === this.#halt?.reason) return;
     this.#halt = halt;
     log.info({ halt }, "the journal's halt has changed");
@@ -77,12 +84,23 @@ export class ControlDesk {
     const halt: JournalHalt = { reason, setBy: who, state };
     if (before?.state === "Halted" || before?.state === state) return this.#unchanged();
     this.#halt = halt;
+    this.#haltVersion += 1;
     this.#options.onChange();
     const detail =
       state === "Halted" ? "nothing new is ordered, working entries are cancelled" : "only orders that shrink a position pass";
     const event = this.#eventOf({ what: state === "Halted" ? "Halt" : "Reduce", who, reason, detail });
-    await this.#record(event, (transaction) => storeHalt(transaction, this.#options.policyUid, halt));
+    this.#unsaved = { event, halt };
+    await this.#saveHalt();
     return { changed: true, event, ...this.#options.standing() };
+  }
+
+  /** A halt that the journal has not taken yet stands all the same, and is written as soon as it answers. */
+  async #saveHalt(): Promise<void> {
+    const unsaved = this.#unsaved;
+    if (!unsaved) return;
+    await this.#record(unsaved.event, (transaction) => storeHalt(transaction, this.#options.policyUid, unsaved.halt));
+    this.#haltVersion += 1;
+    if (this.#unsaved === unsaved) this.#unsaved = undefined;
   }
 
   /** Clears the journal's stop, and no other. */
@@ -91,8 +109,10 @@ export class ControlDesk {
     if (!before) return this.#unchanged();
     const detail = `the stop of ${before.setBy} is cleared: ${before.reason}`;
     const event = this.#eventOf({ what: "Resume", who, reason, detail });
+    await this.#saveHalt();
     await this.#record(event, (transaction) => clearHalt(transaction, this.#options.policyUid, who));
     this.#halt = undefined;
+    this.#haltVersion += 1;
     this.#options.onChange();
     return { changed: true, event, ...this.#options.standing() };
   }
