@@ -161,13 +161,13 @@ export class LiveWorld {
   }
 
   /** One order at most for each intent, and per asset start + fills − fees = the venue's balance, exactly. */
-  async verify(): Promise<void> {
+  async verify(more: Record<string, string> = {}): Promise<void> {
     expect([...this.venue.exchange.placements.values()].filter((count) => count > 1)).toEqual([]);
     const fills = await this.rows(
       "select split_part(market, '/', 1) as base, split_part(market, '/', 2) as quote, side, quantity::text, price::text, fee::text, fee_asset from broker.fills",
     );
     const expected = new Map<string, bigint>(
-      Object.entries(startingBalances).map(([asset, text]) => [asset, parseDecimal(text)]),
+      Object.entries({ ...startingBalances, ...more }).map(([asset, text]) => [asset, parseDecimal(text)]),
     );
     const move = (asset: unknown, amount: bigint): void =>
       void expected.set(String(asset), (expected.get(String(asset)) ?? 0n) + amount);

@@ -33,7 +33,7 @@ export const startingUsdc = 1_000_000_000n;
 const testLog = process.env["BROKER_TEST_LOG"] ? createLogger({ name: "broker" }) : silentLogger;
 type SolanaConfig = NonNullable<BrokerConfigInput["account"]["solana"]>;
 
-/** A wallet, the local chain, a real Postgres and brokers that come and go. Slots pass quickly: 150 blocks in about three seconds. */
+/** A wallet, the local chain, a real Postgres and brokers that come and go. Slots pass quickly: 150 blocks in about five seconds. */
 export class SolanaWorld {
   readonly postgres: TestPostgres;
   readonly solana: SolanaStandIn;
@@ -69,7 +69,7 @@ export class SolanaWorld {
     await solana.fund(world.wallet, { lamports: startingLamports, usdc: startingUsdc });
     await world.#reset();
     await world.market.close(100);
-    solana.run(20);
+    solana.run(30);
     return world;
   }
 
@@ -77,7 +77,7 @@ export class SolanaWorld {
     return {
       rpcUrls: [...this.solana.endpoints.keys()].map((name) => this.solana.rpcUrl(name)),
       genesisHash: this.solana.chain.genesisHash,
-      destinations: [this.solana.swaps.maker, this.makerUsdc],
+      destinations: [this.solana.swaps.maker],
       tokens: [
         { asset: "SOL", mint: wrappedSol, decimals: 9 },
         { asset: "USDC", mint: this.solana.usdc.mint, decimals: 6 },

@@ -1,11 +1,19 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type BrokerConfigInput, renderBrokerConfig } from "@bellwether/broker/config";
 import { systemClock } from "@bellwether/service-kit";
-import type { BrokerAccount, BrokerOrder } from "@bellwether/trading";
+import { renderRiskConfig } from "@bellwether/risk/config";
+import type {
+  AgentSnapshot,
+  BrokerAccount,
+  BrokerOrder,
+  DecisionReply,
+  PortfolioView,
+  RegistrationReply,
+} from "@bellwether/trading";
 import { Approver, finalOrderOf } from "../../../runtimes/broker/src/testing/approver.ts";
 import { wrappedSol } from "../../venues/solana/swap-market.ts";
 import { svmMissing } from "../../venues/solana/svm-missing.ts";
@@ -15,8 +23,9 @@ import { market, newKeypair } from "./solana-fixture.ts";
 
 const missing = postgresMissing() ?? svmMissing();
 const root = new URL("../../../", import.meta.url).pathname;
+const operatorSubject = "system:serviceaccount:bellwether:bellwether-operator";
 const riskSubject = "system:serviceaccount:bellwether:risk";
-const longestMs = 60_000;
+const longestMs = Number(process.env["DBG"] ?? 60_000);
 
 /** What a local chain tells of itself. */
 interface Overview {
@@ -47,18 +56,6 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
     directory = mkdtempSync(join(tmpdir(), "bellwether-wallet-"));
     identity = new TestIdentity(join(directory, "identity"));
     await postgres.reset();
-    await withClient(postgres.riskDsn, async (client) => {
-      await client.query(
-        "create table risk.public_keys (key_id text primary key, policy_uid text not null, epoch bigint not null, public_key text not null, created_at timestamptz not null default now())",
-      );
-      await client.query("grant usage on schema risk to bellwether_broker");
-      await client.query("grant select on all tables in schema risk to bellwether_broker");
-    });
-    await rowsOf(
-      postgres.riskDsn,
-      "insert into risk.public_keys (key_id, policy_uid, epoch, public_key) values ($1, 'policy-1', $2, $3)",
-      [approver.keyId, approver.epoch, approver.publicKey],
-    );
     const args = ["test/venues/solana/main.ts", "--port", "0", "--slot-ms", "30"];
     const child = launched(spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "inherit"] }));
     const line = await new Promise<string>((resolve, reject) => {
@@ -72,7 +69,7 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
   afterEach(() => {
     for (const child of children) child.kill("SIGKILL");
     children.clear();
-    rmSync(directory, { recursive: true, force: true });
+    if (!process.env["DBG"]) rmSync(directory, { recursive: true, force: true });
   });
 
   function launched(child: ChildProcess): ChildProcess {
@@ -83,6 +80,22 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
   const overview = async (): Promise<Overview> => (await (await fetch(`${chain.origin}/admin`)).json()) as Overview;
   const admin = (action: string, body: object): Promise<Response> =>
     fetch(`${chain.origin}/admin/${action}`, { method: "POST", body: JSON.stringify(body) });
+
+  /** The test plays risk: its key, where a broker looks for it. */
+  async function publishApprover(): Promise<void> {
+    await withClient(postgres.riskDsn, async (client) => {
+      await client.query(
+        "create table risk.public_keys (key_id text primary key, policy_uid text not null, epoch bigint not null, public_key text not null, created_at timestamptz not null default now())",
+      );
+      await client.query("grant usage on schema risk to bellwether_broker");
+      await client.query("grant select on all tables in schema risk to bellwether_broker");
+    });
+    await rowsOf(
+      postgres.riskDsn,
+      "insert into risk.public_keys (key_id, policy_uid, epoch, public_key) values ($1, 'policy-1', $2, $3)",
+      [approver.keyId, approver.epoch, approver.publicKey],
+    );
+  }
 
   /** A thousand and more minutes around the pool's price. */
   function bars(): string {
@@ -148,12 +161,60 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
     const ended = new Promise<NodeJS.Signals | null>((resolve) => child.once("exit", (_code, signal) => resolve(signal)));
     return { child, ended, log: () => chunks.join("") };
   }
-  async function call<T>(path: string, init: RequestInit = {}): Promise<T> {
-    const headers = {
-      authorization: `Bearer ${identity.token(riskSubject, "broker.bellwether.dev")}`,
-      "content-type": "application/json",
+  /** Risk beside the broker, its RiskPolicy in a file; the way to ask it. */
+  async function launchRisk(): Promise<<T>(path: string, subject: string, init?: RequestInit) => Promise<T>> {
+    const port = await freePort();
+    const file = (name: string, text: string): string => {
+      writeFileSync(join(directory, name), text);
+      return join(directory, name);
     };
-    const response = await fetch(`http://127.0.0.1:${apiPort}${path}`, { ...init, headers });
+    const policy = { uid: "policy-1", name: "demo", namespace: "bellwether" };
+    const solana = {
+      rpcUrls: chain.rpcUrls,
+      keypairSecretRef: { name: "wallet" },
+      programAllowList: [wrappedSol],
+      genesisHash: chain.genesisHash,
+    };
+    const object = {
+      apiVersion: "bellwether.dev/v1alpha1",
+      kind: "RiskPolicy",
+      metadata: { ...policy, generation: 1 },
+      spec: {
+        baseCurrency: "USDC",
+        limits: { maxPositionRatio: "0.9", maxTokenConcentrationRatio: "1", maxOrderNotional: "1000000" },
+        accounts: [{ name: "wallet", solana }],
+        circuitBreakers: [],
+      },
+    };
+    const config = renderRiskConfig({
+      policy,
+      operatorSubject,
+      issuer,
+      jwksFile: identity.jwksFile,
+      dsnFile: file("risk-dsn", postgres.riskDsn),
+      brokers: [
+        {
+          account: "wallet",
+          baseUrl: `http://127.0.0.1:${apiPort}`,
+          tokenFile: identity.tokenFile(riskSubject, "broker.bellwether.dev"),
+        },
+      ],
+      policyFile: file("policy.json", JSON.stringify(object)),
+      apiPort: port,
+      healthPort: await freePort(),
+    });
+    const env = { PATH: process.env["PATH"], BELLWETHER_CONFIG: file("risk.json", config) };
+    const log = openSync(join(directory, "risk.log"), "w");
+    launched(spawn(process.execPath, ["runtimes/risk/src/main.ts"], { cwd: root, env, stdio: ["ignore", log, log] }));
+    return <T>(path: string, subject: string, init?: RequestInit) =>
+      request<T>(`http://127.0.0.1:${port}${path}`, identity.token(subject, "risk.bellwether.dev"), init);
+  }
+  function call<T>(path: string, init: RequestInit = {}): Promise<T> {
+    return request<T>(`http://127.0.0.1:${apiPort}${path}`, identity.token(riskSubject, "broker.bellwether.dev"), init);
+  }
+  async function request<T>(url: string, token: string, init: RequestInit = {}): Promise<T> {
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const response = await fetch(url, { ...init, headers });
     const body = (await response.json()) as T;
     if (!response.ok) throw new Error(JSON.stringify(body));
     return body;
@@ -164,6 +225,7 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
   };
 
   test("killed between storing the signed bytes and sending them: the next process sends those bytes, and they land once", async () => {
+    await publishApprover();
     await writeConfig(JSON.stringify(keys.bytes));
     const first = launchBroker("after-signed-stored");
     await ready();
@@ -199,6 +261,79 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
         { asset: "SOL", free: "8.99999", locked: "0" },
         { asset: "USDC", free: "1099.651594", locked: "0" },
       ]);
+  });
+
+  test("a strategy moves SOL through risk and broker; what a failed transaction costs is folded, so that nothing drifts", async () => {
+    await writeConfig(JSON.stringify(keys.bytes));
+    const risk = await launchRisk();
+    launchBroker();
+    await ready();
+    const strategy = "alpha";
+    const agent = "system:serviceaccount:bellwether:strat-alpha-agent";
+    const register = (): Promise<RegistrationReply> =>
+      risk<RegistrationReply>(`/v1/strategies/${strategy}`, operatorSubject, {
+        method: "PUT",
+        body: JSON.stringify({
+          uid: strategy,
+          namespace: "bellwether",
+          name: strategy,
+          subject: agent,
+          account: "wallet",
+          mode: "Live",
+          markets: [{ symbol: market, timeframe: "1m" }],
+          shareRatio: "0.2",
+          suspended: false,
+        }),
+      });
+    await expect.poll(async () => (await register().catch(() => undefined))?.admitted, { timeout: longestMs }).toBe(true);
+    const snapshot = (): Promise<AgentSnapshot> => risk<AgentSnapshot>(`/v1/strategies/${strategy}`, agent);
+    const portfolio = (): Promise<PortfolioView> => risk<PortfolioView>("/v1/portfolio", operatorSubject);
+    await expect.poll(async () => (await snapshot()).trading, { timeout: longestMs }).toMatchObject({ allowed: true });
+
+    const decide = async (side: "buy" | "sell", size: object): Promise<string> => {
+      const { run, marketSet, marketTime, lastDecisionTime = 0 } = await snapshot();
+      const decisionTime = Math.max(marketTime, lastDecisionTime + 1);
+      const intent = { ordinal: 0, market, side, size, signalPrice: "100", validUntil: Number.MAX_SAFE_INTEGER };
+      const body = {
+        strategyUid: strategy,
+        run,
+        marketSet,
+        decisionTime,
+        state: "{}",
+        intents: [intent],
+        cancels: [],
+        replaces: [],
+      };
+      const reply = await risk<DecisionReply>("/v1/intents", agent, { method: "POST", body: JSON.stringify(body) });
+      expect(reply.results).toMatchObject([{ verdict: { allowed: true } }]);
+      return reply.results[0]?.clientOrderId ?? "";
+    };
+    const ended = async (id: string, state: string): Promise<void> => {
+      await expect
+        .poll(async () => (await call<BrokerOrder>(`/v1/orders/${id}`).catch(() => undefined))?.state, { timeout: longestMs })
+        .toBe(state);
+    };
+    const bought = await decide("buy", { quantity: "0.5" });
+    await ended(bought, "Filled");
+    await expect.poll(async () => (await snapshot()).account.positions[0]?.quantity, { timeout: longestMs }).toBe("0.49999");
+
+    // It passes the simulation; then somebody else spends the money, and it fails on chain.
+    await admin("hold", { until: [150] });
+    const failed = await decide("buy", { quantity: "1" });
+    await expect.poll(async () => (await overview()).waiting.length, { timeout: longestMs }).toBe(1);
+    const usdc = (await account()).balances.find(({ asset }) => asset === "USDC")?.free ?? "";
+    await admin("fund", { address: keys.address, usdc: "1" });
+    await ended(failed, "Rejected");
+    await admin("fund", { address: keys.address, usdc: String(Math.round(Number(usdc) * 1e6)) });
+    const sold = await decide("sell", { all: true });
+    await ended(sold, "Filled");
+
+    const charges = await rowsOf(postgres.superuserDsn, "select asset, amount::text, reason from broker.charges");
+    expect(charges).toEqual([{ asset: "SOL", amount: "0.000010000000000000", reason: "failed-fee" }]);
+    const since = Date.now();
+    await expect
+      .poll(async () => (await portfolio()).accounts[0], { timeout: longestMs })
+      .toMatchObject({ ready: true, drift: [], lastReconciledTime: expect.toSatisfy((time: number) => time > since) as number });
   });
 
   test("a keypair that is none keeps the account closed, says what is wrong in its health, and shows nothing of it anywhere", async () => {

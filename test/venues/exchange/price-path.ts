@@ -1,4 +1,4 @@
-import { type Decimal, decimalFromNumber, floorToStep, parseDecimal } from "@bellwether/trading";
+import { type Decimal, decimalFromNumber, floorToStep, formatDecimal, parseDecimal } from "@bellwether/trading";
 
 /** A price somebody has set by hand, from then on. */
 export interface SetPrice {
@@ -68,7 +68,7 @@ export class PricePath {
     const step = minuteMs / samplesPerMinute;
     const times = Array.from({ length: samplesPerMinute }, (_, index) => fromMs + index * step).filter((time) => time <= toMs);
     const changes = this.#set.map((change) => change.fromMs).filter((time) => time > fromMs && time <= toMs);
-    return [...times, ...changes, toMs].sort((a, b) => a - b).map((time) => Number(this.at(time)) / 1e18);
+    return [...times, ...changes, toMs].sort((a, b) => a - b).map((time) => Number(formatDecimal(this.at(time))));
   }
 
   #generated(timeMs: number): number {

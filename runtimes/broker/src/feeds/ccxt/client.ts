@@ -8,12 +8,15 @@ export type ExchangeName = (typeof exchangeNames)[number];
 /** What is used of a ccxt exchange object; its own declarations are mostly `any`. Members named by path are its implicit methods, one for each endpoint. */
 export interface CcxtExchange {
   urls: Record<string, unknown>;
+  has: Record<string, unknown>;
   timeframes: Record<string, unknown>;
   precisionMode: number;
   markets: Record<string, unknown> | undefined;
   hostname?: string;
   throttle(cost?: number): Promise<void>;
   milliseconds(): number;
+  /** Path, API, method, parameters, headers, body. */
+  sign(...request: unknown[]): { headers?: Record<string, string> };
   handleErrors(...answer: unknown[]): unknown;
   setSandboxMode(on: boolean): void;
   loadMarkets(reload?: boolean, parameters?: Record<string, unknown>): Promise<unknown>;
@@ -54,6 +57,8 @@ export async function openClient({ exchange, baseUrl, sandbox, credentials, load
     // Derivatives are not traded, and each kind of market is another request and another ten megabytes.
     options: { fetchMarkets: { types: ["spot"] }, fetchCurrencies: false, fetchMargins: false },
   });
+  // With a key some exchanges are asked for every coin they can pay out: nothing of that is used.
+  client.has["fetchCurrencies"] = false;
   if (sandbox === true) client.setSandboxMode(true);
   if (baseUrl !== undefined) client.urls["api"] = redirected(client.urls["api"], baseUrl);
   return { name, client };

@@ -2,7 +2,7 @@ import { type Clock, CodedError, messageOf } from "@bellwether/service-kit";
 import type { BrokerErrorCode } from "../../errors.ts";
 import type { CcxtExchange } from "../../feeds/ccxt/client.ts";
 import { VenueAnswer, withoutQuery } from "../../feeds/ccxt/venue-answer.ts";
-import type { Ask, ExchangeDialect } from "./dialects/dialect.ts";
+import { type Ask, type ExchangeDialect, splitHeaders } from "./dialects/dialect.ts";
 import { Held, RateLimiter } from "./rate-limiter.ts";
 
 /**
@@ -26,6 +26,12 @@ export class AccountClient {
     client.throttle = (cost = 1) => this.limiter.take(cost, this.#urgent);
     // Signed reads carry the venue's time, too; ccxt would take the machine's.
     client.milliseconds = () => clock.nowMs() + this.offsetMs;
+    const sign = client.sign.bind(client);
+    client.sign = (...request) => {
+      const { rest, headers } = splitHeaders(request[3] ?? {});
+      const signed = sign(...request.with(3, rest));
+      return { ...signed, headers: { ...signed.headers, ...headers } };
+    };
     client.handleErrors = (...answer) => {
       this.#judge(answer, dialect);
       return undefined;
@@ -75,7 +81,8 @@ export class AccountClient {
       return;
     }
     const { code, msg, message } = (parsed ?? {}) as { code?: unknown; msg?: unknown; message?: unknown };
-    const fault = new VenueAnswer({ ...answer, code: textOf(code), message: textOf(msg ?? message) });
+    const refused = (parsed && dialect.refusalIn(parsed)) ?? { code: textOf(code), message: textOf(msg ?? message) };
+    const fault = new VenueAnswer({ ...answer, ...refused });
     if (limits(fault)) this.limiter.pause(fault.retryAfterMs);
     // A refusal is an answer, too: somebody is there.
     if (fault.code !== "") this.#answeredAtMs = this.#clock.nowMs();

@@ -56,7 +56,9 @@ export class CcxtVenue implements Venue {
   readonly holdsExpiry = false;
   readonly validity;
   readonly fingerprint: string;
+  readonly cancelAllAfter?: (timeoutMs: number) => Promise<void>;
   readonly #options: CcxtVenueOptions;
+  readonly #listeners: ((clientOrderIds: readonly string[]) => void)[] = [];
   readonly #due = { measure: 0, claim: 0, permissions: 0 };
   #offset: MeasuredOffset | undefined;
   #claimed = false;
@@ -67,6 +69,9 @@ export class CcxtVenue implements Venue {
     this.#options = options;
     this.validity = options.dialect.validity;
     this.fingerprint = options.fingerprint;
+    const { dialect, client } = options;
+    if (dialect.cancelAllAfter)
+      this.cancelAllAfter = (timeoutMs) => this.#read(async () => dialect.cancelAllAfter?.(client.ask, timeoutMs));
   }
 
   async connect(): Promise<void> {
@@ -125,6 +130,7 @@ export class CcxtVenue implements Venue {
     }
     if (reply.accepted) failPoints.pass("after-venue-accept");
     if (!reply.accepted) return this.#refused(reply);
+    if (reply.outdated === true) this.#hint(order.clientOrderId);
     const trades = reply.trades?.map((trade) => this.#trade(trade, { clientOrderId: order.clientOrderId, market: order.market }));
     return {
       accepted: true,
@@ -204,7 +210,16 @@ export class CcxtVenue implements Venue {
     return this.#options.feed.markets();
   }
 
-  onChange(): void {}
+  onChange(listener: (clientOrderIds: readonly string[]) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** After the answer has been recorded: a hint that came first would find an order that has not been sent. */
+  #hint(clientOrderId: string): void {
+    this.#options.clock.setTimeout(() => {
+      for (const listener of this.#listeners) listener([clientOrderId]);
+    }, 0);
+  }
 
   async close(): Promise<void> {}
 

@@ -9,9 +9,10 @@ import { CcxtVenue } from "./ccxt-venue.ts";
 import { fingerprintOf, readCredentials } from "./credentials.ts";
 import { binanceDialect } from "./dialects/binance.ts";
 import type { ExchangeDialect } from "./dialects/dialect.ts";
+import { okxDialect } from "./dialects/okx.ts";
 
 /** Exchanges whose lookup by client order id has been proven against test/venues/exchange, and whose words have been read. */
-const verified: Readonly<Record<string, ExchangeDialect>> = { binance: binanceDialect };
+const verified: Readonly<Record<string, ExchangeDialect>> = { binance: binanceDialect, okx: okxDialect };
 
 export interface OpenCcxtOptions {
   readonly account: CcxtAccountConfig;

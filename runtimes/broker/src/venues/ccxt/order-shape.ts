@@ -33,6 +33,8 @@ const longestReach = parseDecimal("1.05");
  * @throws CodedError PRICE_UNKNOWN, ORDER_NOT_SUPPORTED
  */
 export function orderShape(order: FinalOrder, rules: MarketRules, lastPrice: Decimal | undefined): OrderShape {
+  if (order.stopLoss !== undefined || order.takeProfit !== undefined)
+    throw refusal("ORDER_NOT_SUPPORTED", "stops are not held at this venue: risk holds them, and sends a sell when one fires");
   const quantity = onStep(order.quantity, rules.quantityStep);
   const { side } = order;
   if (order.type === "limit") {

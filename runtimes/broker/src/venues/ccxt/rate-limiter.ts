@@ -8,8 +8,8 @@ export interface RateLimiterOptions {
   readonly burst: number;
 }
 
-/** Reads leave this part of the burst to orders and cancels. */
-const reservedRatio = 0.25;
+/** Reads leave what comes back in this time to orders and cancels. */
+const reservedMs = 1_000;
 /** A venue that says "slower" without saying for how long. */
 const defaultPauseMs = 60_000;
 const longestPauseMs = 3 * 86_400_000;
@@ -62,7 +62,7 @@ export class RateLimiter {
     if (this.#waiting.length >= mostWaiting)
       return Promise.reject(new Held("too many requests wait for the venue's limit", this.#options.clock.nowMs() + 1_000));
     return new Promise((resolve, reject) => {
-      const entry: Waiting = { cost: Math.min(cost, this.#options.burst * (1 - reservedRatio)), urgent, resolve, reject };
+      const entry: Waiting = { cost: Math.min(cost, this.#options.burst - this.#reserve), urgent, resolve, reject };
       const behind = urgent ? this.#waiting.findIndex((other) => !other.urgent) : -1;
       this.#waiting.splice(behind === -1 ? this.#waiting.length : behind, 0, entry);
       this.#release();
@@ -79,6 +79,10 @@ export class RateLimiter {
     for (const entry of this.#waiting.splice(0)) if (held) entry.reject(held);
   }
 
+  get #reserve(): number {
+    return Math.min(this.#options.burst / 2, (this.#options.perSecond * reservedMs) / 1_000);
+  }
+
   #held(): Held | undefined {
     const leftMs = this.#pausedUntilMs - this.#options.clock.nowMs();
     if (leftMs <= 0) return undefined;
@@ -87,9 +91,8 @@ export class RateLimiter {
 
   #release(): void {
     this.#refill();
-    const reserve = this.#options.burst * reservedRatio;
     for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
-      const missing = next.cost + (next.urgent ? 0 : reserve) - this.#tokens;
+      const missing = next.cost + (next.urgent ? 0 : this.#reserve) - this.#tokens;
       if (missing > 1e-9) return this.#wait((missing / this.#options.perSecond) * 1_000);
       this.#tokens -= next.cost;
       this.#waiting.shift();

@@ -4,6 +4,22 @@ import type { OrderShape } from "../order-shape.ts";
 /** One request to the venue through ccxt's implicit method of this name. `urgent`: an order or a cancel, before all reads. */
 export type Ask = (method: string, parameters: Record<string, unknown>, options?: { urgent?: boolean }) => Promise<unknown>;
 
+const headersKey = "bellwether:headers";
+
+/** Headers beside the signed ones, as a parameter of {@link Ask}: ccxt's own methods have no place for them. */
+export function headersOf(headers: Readonly<Record<string, string>>): Record<string, unknown> {
+  return { [headersKey]: headers };
+}
+
+/** Parameters without such headers, and the headers. */
+export function splitHeaders(parameters: object): {
+  rest: Record<string, unknown>;
+  headers: Record<string, string>;
+} {
+  const { [headersKey]: headers = {}, ...rest } = parameters as Record<string, unknown>;
+  return { rest, headers: headers as Record<string, string> };
+}
+
 /** An order as the venue reports it, under the id we gave it there. */
 export interface RawOrder {
   readonly venueOrderId: string;
@@ -39,7 +55,8 @@ export interface PlaceRequest extends OrderShape {
 }
 
 export type PlaceReply =
-  | { readonly accepted: true; readonly order: RawOrder; readonly trades?: readonly RawTrade[] }
+  /** `outdated`: the answer only says that the order was taken; it may have filled at once. */
+  | { readonly accepted: true; readonly order: RawOrder; readonly trades?: readonly RawTrade[]; readonly outdated?: boolean }
   | { readonly accepted: false; readonly reason: string; readonly fault?: "clock" | "credentials" };
 
 export interface OrderQuery {

@@ -1,0 +1,213 @@
+import { CodedError } from "@bellwether/service-kit";
+import { formatDecimal, negate, parseDecimal } from "@bellwether/trading";
+import { z } from "zod";
+import type { BrokerErrorCode } from "../../../errors.ts";
+import { VenueAnswer } from "../../../feeds/ccxt/venue-answer.ts";
+import { type ExchangeDialect, type PlaceReply, type PlaceRequest, type RawOrder, type RawTrade, headersOf } from "./dialect.ts";
+
+const validity = { windowMs: 5_000, marginMs: 2_000 };
+/** Orders that were cancelled without a fill can be asked for during two hours. */
+const rememberedMs = 110 * 60_000;
+const pageLimit = 100;
+
+const amount = z.string().regex(/^-?\d+(\.\d+)?$/);
+const orderRow = z.looseObject({
+  instId: z.string(),
+  ordId: z.string(),
+  clOrdId: z.string(),
+  accFillSz: amount,
+  state: z.string(),
+});
+const fillRow = z.looseObject({
+  instId: z.string(),
+  tradeId: z.string(),
+  ordId: z.string(),
+  side: z.enum(["buy", "sell"]),
+  fillPx: amount,
+  fillSz: amount,
+  fee: amount,
+  feeCcy: z.string(),
+  ts: z.coerce.number(),
+});
+const refusal = z.looseObject({
+  code: z.string(),
+  msg: z.string().default(""),
+  data: z.array(z.looseObject({ sCode: z.string().optional(), sMsg: z.string().optional() })).optional(),
+});
+const listOf = <Row extends z.ZodType>(row: Row) => z.looseObject({ data: z.array(row) });
+const placedRow = z.looseObject({ ordId: z.string(), clOrdId: z.string() });
+const balanceRow = z.looseObject({
+  details: z.array(z.looseObject({ ccy: z.string(), availBal: amount, frozenBal: amount })),
+});
+
+const states: Readonly<Record<string, RawOrder["state"]>> = {
+  live: "Working",
+  partially_filled: "Working",
+  filled: "Filled",
+  canceled: "Cancelled",
+  mmp_canceled: "Cancelled",
+};
+
+/** Time-outs, busy systems and internal faults: whether the order was taken is not said. 51016: one with this id is there, found by asking. */
+const undecided = new Set(["50001", "50004", "50013", "50026", "50061", "51016", "1", "2"]);
+const credentialFaults = new Set(["50100", "50101", "50103", "50104", "50105", "50110", "50111", "50113", "50114", "50030"]);
+const noSuchOrder = new Set(["51603", "51400", "51401", "51402", "51410"]);
+
+/** OKX spot in cash mode, REST version 5. */
+export const okxDialect: ExchangeDialect = {
+  credentialNames: ["apiKey", "secret", "password"],
+  validity,
+  // ccxt's unit is a tenth of a second of OKX's general limit; the order endpoints have limits of their own.
+  rate: { perSecond: 8, burst: 160 },
+  forgottenUntilMs: (nowMs) => nowMs - rememberedMs,
+  marketId: (symbol) => symbol.replace("/", "-"),
+  // Too far off to be signed, or past its deadline when it came.
+  clockRefusal: (code) => code === "50102" || code === "50036",
+
+  refusalIn(body) {
+    const read = refusal.safeParse(body);
+    if (!read.success || read.data.code === "0") return undefined;
+    const { code, msg, data } = read.data;
+    // An order's own code says more than that of the request.
+    const [own] = data ?? [];
+    return own?.sCode === undefined || own.sCode === "0" ? { code, message: msg } : { code: own.sCode, message: own.sMsg ?? "" };
+  },
+
+  async serverTimeMs(ask) {
+    const row = z.looseObject({ ts: z.coerce.number() });
+    return first(listOf(row).parse(await ask("publicGetPublicTime", {})).data).ts;
+  },
+
+  async permissions(ask) {
+    const row = z.looseObject({ perm: z.string() });
+    const { perm } = first(listOf(row).parse(await ask("privateGetAccountConfig", {})).data);
+    const granted = perm.split(",").map((name) => name.trim());
+    return { mayTrade: granted.includes("trade"), mayWithdraw: granted.includes("withdraw") };
+  },
+
+  async place(ask, request) {
+    try {
+      const answer = await ask("privatePostTradeOrder", placeParameters(request), { urgent: true });
+      const row = first(listOf(placedRow).parse(answer).data);
+      return { accepted: true, order: workingOrder(row.ordId, request), outdated: true };
+    } catch (error) {
+      if (error instanceof VenueAnswer) return refusedBy(error);
+      throw error;
+    }
+  },
+
+  async find(ask, { marketId, clientId }) {
+    const answer = await orAbsent(ask("privateGetTradeOrder", { instId: marketId, clOrdId: clientId }));
+    if (answer === undefined) return undefined;
+    return rawOrder(first(listOf(orderRow).parse(answer).data));
+  },
+
+  async findInHistory(ask, { marketId, clientId, sinceMs }) {
+    const parameters = { instType: "SPOT", instId: marketId, begin: String(sinceMs), limit: String(pageLimit) };
+    const rows = listOf(orderRow).parse(await ask("privateGetTradeOrdersHistory", parameters)).data;
+    const found = rows.find((row) => row.clOrdId === clientId);
+    return found && rawOrder(found);
+  },
+
+  async cancel(ask, { marketId, clientId }) {
+    await orAbsent(ask("privatePostTradeCancelOrder", { instId: marketId, clOrdId: clientId }, { urgent: true }));
+  },
+
+  async open(ask) {
+    const rows = listOf(orderRow).parse(await ask("privateGetTradeOrdersPending", { instType: "SPOT" })).data;
+    return rows.map(rawOrder);
+  },
+
+  async tradesOf(ask, { marketId, venueOrderId }) {
+    const parameters = { instType: "SPOT", instId: marketId, ordId: venueOrderId, limit: String(pageLimit) };
+    return listOf(fillRow)
+      .parse(await ask("privateGetTradeFills", parameters))
+      .data.map(rawTrade);
+  },
+
+  async tradesSince(ask, { marketId, sinceMs }) {
+    const parameters = { instType: "SPOT", instId: marketId, begin: String(sinceMs), limit: String(pageLimit) };
+    return listOf(fillRow)
+      .parse(await ask("privateGetTradeFills", parameters))
+      .data.map(rawTrade);
+  },
+
+  async balances(ask) {
+    const { details } = first(listOf(balanceRow).parse(await ask("privateGetAccountBalance", {})).data);
+    return details.map(({ ccy, availBal, frozenBal }) => ({ asset: ccy, free: availBal, locked: frozenBal }));
+  },
+
+  async cancelAllAfter(ask, timeoutMs) {
+    // 0, or 10 to 120 seconds.
+    const timeOut = timeoutMs === 0 ? 0 : Math.min(120, Math.max(10, Math.round(timeoutMs / 1_000)));
+    await ask("privatePostTradeCancelAllAfter", { timeOut: String(timeOut) }, { urgent: true });
+  },
+};
+
+function placeParameters(request: PlaceRequest): Record<string, unknown> {
+  const { marketId, side, type, quantity, price, timeInForce, postOnly, clientId, timestampMs } = request;
+  const kinds = { GTC: "limit", IOC: "ioc", FOK: "fok" } as const;
+  return {
+    instId: marketId,
+    tdMode: "cash",
+    side,
+    ordType: type === "market" ? "market" : postOnly ? "post_only" : kinds[timeInForce],
+    sz: quantity,
+    clOrdId: clientId,
+    ...(type === "market" ? { tgtCcy: "base_ccy" } : { px: price }),
+    // The time stamp of the signature is that of signing; this one is the instant after which the venue must not take the order any more.
+    ...headersOf({ expTime: String(timestampMs + validity.windowMs) }),
+  };
+}
+
+/** The answer names the order and not what has become of it: asked for at once, as news. */
+function workingOrder(ordId: string, { marketId, clientId }: PlaceRequest): RawOrder {
+  return { venueOrderId: ordId, clientId, marketId, state: "Working", filledQuantity: "0" };
+}
+
+function refusedBy(answer: VenueAnswer): PlaceReply {
+  if (answer.code === "" || undecided.has(answer.code)) throw unreachable(answer.message, answer);
+  const reason = `${answer.code}: ${answer.venueMessage}`;
+  if (okxDialect.clockRefusal(answer.code)) return { accepted: false, reason, fault: "clock" };
+  return { accepted: false, reason, ...(credentialFaults.has(answer.code) ? { fault: "credentials" as const } : {}) };
+}
+
+async function orAbsent(call: Promise<unknown>): Promise<unknown> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof VenueAnswer && noSuchOrder.has(error.code)) return undefined;
+    throw error;
+  }
+}
+
+function rawOrder(row: z.output<typeof orderRow>): RawOrder {
+  const state = states[row.state];
+  if (!state) throw unreachable(`unknown order state ${row.state}`, undefined);
+  return { venueOrderId: row.ordId, clientId: row.clOrdId, marketId: row.instId, state, filledQuantity: row.accFillSz };
+}
+
+function rawTrade(row: z.output<typeof fillRow>): RawTrade {
+  return {
+    tradeId: `${row.instId}-${row.tradeId}`,
+    venueOrderId: row.ordId,
+    marketId: row.instId,
+    side: row.side,
+    quantity: row.fillSz,
+    price: row.fillPx,
+    // What is charged is negative there.
+    fee: formatDecimal(negate(parseDecimal(row.fee))),
+    feeAsset: row.feeCcy,
+    timeMs: row.ts,
+  };
+}
+
+function first<T>(rows: readonly T[]): T {
+  const [row] = rows;
+  if (row === undefined) throw unreachable("an empty answer", undefined);
+  return row;
+}
+
+function unreachable(message: string, cause: unknown): CodedError<BrokerErrorCode> {
+  return new CodedError<BrokerErrorCode>("VENUE_UNREACHABLE", `OKX leaves it open: ${message}`, { cause });
+}
