@@ -97,7 +97,7 @@ const solanaAccount = z.strictObject({
   genesisHash: solanaAddress,
   /** Programs a transaction may call besides System, Token, Associated Token and Compute Budget, whose instructions are decoded one by one. */
   programAllowList: z.array(solanaAddress).max(64).default([]),
-  /** Foreign accounts that may be paid directly: a maker that signs swaps, a treasury. */
+  /** Foreign addresses that may be paid directly, in SOL or into their token accounts: a maker that signs swaps, a treasury. */
   destinations: z.array(solanaAddress).max(64).default([]),
   tokens: z
     .array(solanaToken)

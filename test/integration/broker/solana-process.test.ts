@@ -25,7 +25,7 @@ const missing = postgresMissing() ?? svmMissing();
 const root = new URL("../../../", import.meta.url).pathname;
 const operatorSubject = "system:serviceaccount:bellwether:bellwether-operator";
 const riskSubject = "system:serviceaccount:bellwether:risk";
-const longestMs = Number(process.env["DBG"] ?? 60_000);
+const longestMs = 60_000;
 
 /** What a local chain tells of itself. */
 interface Overview {
@@ -37,7 +37,8 @@ interface Overview {
   readonly waiting: string[];
 }
 
-describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the local chain", () => {
+// Processes start, and risk compares balances every 30 s.
+describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the local chain", { timeout: 300_000 }, () => {
   let postgres: TestPostgres;
   let directory: string;
   let chain: Overview;
@@ -69,7 +70,7 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
   afterEach(() => {
     for (const child of children) child.kill("SIGKILL");
     children.clear();
-    if (!process.env["DBG"]) rmSync(directory, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
   });
 
   function launched(child: ChildProcess): ChildProcess {

@@ -60,6 +60,8 @@ const blockhashBlocks = 150n;
 export class Signer {
   readonly #wallet: Wallet;
   readonly #pool: RpcPool;
+  /** By owner and mint, both from the configuration. */
+  readonly #derived = new Map<string, Promise<Address>>();
 
   constructor(wallet: Wallet, pool: RpcPool) {
     this.#wallet = wallet;
@@ -123,18 +125,30 @@ export class Signer {
 
   async #policy(before: WalletState, approval: Approval): Promise<TransactionPolicy> {
     const derived = await Promise.all(
-      approval.mints.map(async (mint) => [await associatedTokenAddress(this.address, mint), mint] as const),
+      approval.mints.map(async (mint) => [await this.#tokenAddress(this.address, mint), mint] as const),
+    );
+    // Who may be paid may be paid in tokens, too: into the account that belongs to its address by convention.
+    const payable = await Promise.all(
+      [...approval.destinations].flatMap((owner) => approval.mints.map((mint) => this.#tokenAddress(owner, mint))),
     );
     const held = before.accounts.map(({ address, mint }) => [address, mint] as const);
     return {
       wallet: this.address,
       ownAccounts: new Map([...derived, ...held]),
       programs: approval.programs,
-      destinations: approval.destinations,
+      destinations: new Set([...approval.destinations, ...payable]),
       input: approval.input,
       maxFeeLamports: approval.maxFeeLamports,
       maxComputeUnits: approval.maxComputeUnits,
     };
+  }
+
+  /** Derived once for each of the few addresses there are. */
+  #tokenAddress(owner: Address, mint: Address): Promise<Address> {
+    const key = `${owner} ${mint}`;
+    const known = this.#derived.get(key) ?? associatedTokenAddress(owner, mint);
+    this.#derived.set(key, known);
+    return known;
   }
 
   /** Counted from a height that is not below the hash's own, so that the real one is never above: too high only means waiting longer. */
