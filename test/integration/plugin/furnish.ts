@@ -1,5 +1,5 @@
 import type { RiskPolicySpec } from "@bellwether/crds";
-import type { StoredPolicy } from "../../../plugin/src/cluster/cluster.ts";
+import type { StoredPolicy } from "kubectl-bellwether/cluster";
 import type { ControlPlane } from "../control-plane.ts";
 
 export const namespace = "bellwether";

@@ -1,11 +1,13 @@
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:https";
+import { type Server, createServer } from "node:https";
 import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { promisify } from "node:util";
 import { type WebSocket, WebSocketServer } from "ws";
 
+const run = promisify(execFile);
 const protocol = "v4.channel.k8s.io";
 const streams = { data: 0, error: 1 } as const;
 
@@ -18,18 +20,21 @@ export class KubeletStandIn {
   readonly pods = new Map<string, number>();
   /** `<namespace>/<pod>` of every forward asked for. */
   readonly forwards: string[] = [];
-  readonly #directory = mkdtempSync(path.join(tmpdir(), "bw-kubelet-"));
-  readonly #server = createServer(this.#certificate());
-  readonly #sockets = new WebSocketServer({
-    server: this.#server,
-    handleProtocols: (offered) => (offered.has(protocol) ? protocol : false),
-  });
+  readonly #directory: string;
+  readonly #server: Server;
+  readonly #sockets: WebSocketServer;
+
+  private constructor(directory: string, certificate: { key: string; cert: string }) {
+    this.#directory = directory;
+    this.#server = createServer(certificate);
+    const handleProtocols = (offered: Set<string>): string | false => (offered.has(protocol) ? protocol : false);
+    this.#sockets = new WebSocketServer({ server: this.#server, handleProtocols });
+    this.#sockets.on("connection", (socket, request) => this.#forward(socket, new URL(request.url ?? "/", "https://kubelet")));
+  }
 
   static async start(): Promise<KubeletStandIn> {
-    const kubelet = new KubeletStandIn();
-    kubelet.#sockets.on("connection", (socket, request) =>
-      kubelet.#forward(socket, new URL(request.url ?? "/", "https://kubelet")),
-    );
+    const directory = mkdtempSync(path.join(tmpdir(), "bw-kubelet-"));
+    const kubelet = new KubeletStandIn(directory, await certificateIn(directory));
     await new Promise<void>((resolve) => kubelet.#server.listen(0, "127.0.0.1", resolve));
     return kubelet;
   }
@@ -68,12 +73,12 @@ export class KubeletStandIn {
     });
     socket.on("close", () => upstream.destroy());
   }
+}
 
-  #certificate(): { key: string; cert: string } {
-    const [key, cert] = [path.join(this.#directory, "key.pem"), path.join(this.#directory, "cert.pem")];
-    const about = ["-subj", "/CN=kubelet", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"];
-    const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-    execFileSync("openssl", ["req", "-x509", ...newKey, "-keyout", key, "-out", cert, ...about], { stdio: "ignore" });
-    return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
-  }
+async function certificateIn(directory: string): Promise<{ key: string; cert: string }> {
+  const [key, cert] = [path.join(directory, "key.pem"), path.join(directory, "cert.pem")];
+  const about = ["-subj", "/CN=kubelet", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"];
+  const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  await run("openssl", ["req", "-x509", ...newKey, "-keyout", key, "-out", cert, ...about]);
+  return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
 }

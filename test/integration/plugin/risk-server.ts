@@ -1,7 +1,6 @@
 import { TokenVerifier, createApiServer, parseRequest, requireCaller, silentLogger, systemClock } from "@bellwether/service-kit";
 import { adoptRequest, haltRequest, ordersQuery, resetBreakerRequest, resumeRequest } from "@bellwether/trading";
-import { z } from "zod";
-import type { FakeRisk } from "../../../plugin/src/testing/fake-world.ts";
+import type { FakeRisk } from "kubectl-bellwether/testing/fake-world";
 
 export const cliSubject = "system:serviceaccount:bellwether:bellwether-cli";
 
@@ -20,7 +19,7 @@ export function riskServer(risk: FakeRisk, { jwksFile, issuer }: { jwksFile: str
     return risk.orders({ strategy, limit, openOnly: state === "open" });
   });
   server.get("/v1/intents/:id", async (request, reply) => {
-    const { id } = parseRequest(z.object({ id: z.string() }), request.params);
+    const { id } = request.params as { id: string };
     const found = risk.intents.get(id);
     return found ?? reply.status(404).send({ code: "INTENT_UNKNOWN", message: `no intent ${id}` });
   });
