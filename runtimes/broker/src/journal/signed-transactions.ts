@@ -1,8 +1,7 @@
 import { CodedError } from "@bellwether/service-kit";
 import { formatDecimal, parseDecimal } from "@bellwether/trading";
 import type { BrokerErrorCode } from "../errors.ts";
-import type { VenueTrade } from "../venues/venue.ts";
-import type { Journal } from "./journal.ts";
+import type { VenueJournal, VenueTrade } from "../venues/venue.ts";
 import type { Transaction } from "@bellwether/postgres";
 
 /** What a transaction is for: an order, or a transfer to an address of the allow-list. */
@@ -76,10 +75,10 @@ const columns =
 
 /** The signed transactions of one account. Every write holds the writer epoch. */
 export class SignedTransactions {
-  readonly #journal: Journal;
+  readonly #journal: VenueJournal;
   readonly #accountUid: string;
 
-  constructor(journal: Journal, accountUid: string) {
+  constructor(journal: VenueJournal, accountUid: string) {
     this.#journal = journal;
     this.#accountUid = accountUid;
   }

@@ -1,10 +1,10 @@
+import type { Transaction } from "@bellwether/postgres";
 import type { Clock, Logger } from "@bellwether/service-kit";
 import type { BrokerAccount, FinalOrder, MarketRules, OrderState, WireBar } from "@bellwether/trading";
 import type { BrokerErrorCode } from "../errors.ts";
 import type { FailPoints } from "../fail-points.ts";
 import type { MarketFeed } from "../feeds/feed.ts";
 import type { SendRecords, SignedRecord } from "../durable/send-log.ts";
-import type { Journal } from "../journal/journal.ts";
 
 /**
  * A venue as the broker sees it: remote, slow, forgetful of nothing it has accepted, and able to lose every answer. The order desk is the only
@@ -142,6 +142,15 @@ export interface VenueTrade {
   readonly leg: "entry" | "stopLoss" | "takeProfit";
 }
 
+/** The journal as far as a venue writes into it. */
+export interface VenueJournal {
+  readonly writerEpoch: number;
+  /** @throws CodedError ACCOUNT_IN_USE */
+  claimKey(fingerprint: string): Promise<void>;
+  /** One transaction that holds the writer epoch. @throws CodedError WRITER_FENCED, JOURNAL_UNAVAILABLE (the outcome is unknown) */
+  write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
+}
+
 /** What a venue is opened with. Records of its own go through `journal.write`, which holds the writer epoch. */
 export interface VenueContext {
   readonly accountUid: string;
@@ -149,7 +158,7 @@ export interface VenueContext {
   readonly account: string;
   readonly dataDirectory: string;
   readonly feed: MarketFeed;
-  readonly journal: Journal;
+  readonly journal: VenueJournal;
   /** For what must be on the volume before it leaves, besides the order itself. */
   readonly sendLog: Pick<SendRecords, "append">;
   readonly clock: Clock;

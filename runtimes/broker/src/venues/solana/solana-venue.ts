@@ -16,9 +16,17 @@ import type { SendRecords, SignedRecord } from "../../durable/send-log.ts";
 import type { BrokerErrorCode } from "../../errors.ts";
 import type { FailPoints } from "../../fail-points.ts";
 import type { MarketFeed } from "../../feeds/feed.ts";
-import type { Journal } from "../../journal/journal.ts";
 import type { Ending, Operation, SignedBytes, SignedTransaction, SignedTransactions } from "../../journal/signed-transactions.ts";
-import type { SentOrder, SubmitReply, SubmitRequest, Venue, VenueHealth, VenueOrder, VenueTrade } from "../venue.ts";
+import type {
+  SentOrder,
+  SubmitReply,
+  SubmitRequest,
+  Venue,
+  VenueHealth,
+  VenueJournal,
+  VenueOrder,
+  VenueTrade,
+} from "../venue.ts";
 import { fromMinorUnits } from "./amounts.ts";
 import { marketRulesOf, marketTokens, planSwap, quoteRefusal } from "./plan-swap.ts";
 import { chooseFee, feeOf, percentileOf } from "./priority-fee.ts";
@@ -55,7 +63,7 @@ export interface SolanaVenueOptions {
   readonly signer: Signer;
   readonly swaps: SwapAdapter;
   readonly transactions: SignedTransactions;
-  readonly journal: Pick<Journal, "writerEpoch" | "claimKey">;
+  readonly journal: Pick<VenueJournal, "writerEpoch" | "claimKey">;
   readonly sendLog: Pick<SendRecords, "append">;
   readonly feed: Pick<MarketFeed, "lastPrice">;
   readonly clock: Clock;
