@@ -1,34 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { skipReason } from "../cluster/prerequisites.ts";
-import { condition, get, kubectl, query, waitFor } from "../cluster/kubectl.ts";
+import { condition, get, kubectl, waitFor } from "../cluster/kubectl.ts";
 
 const strategyName = "quickstart-momentum";
-const policyName = "quickstart";
 const trading = async (): Promise<{ status: string; reason: string } | undefined> =>
   condition(await get("strategy", strategyName), "TradingAllowed");
-const latestOrders = async (): Promise<number> => Number((await query("SELECT count(*) AS n FROM broker.orders"))[0]?.["n"] ?? 0);
 
 describe.skipIf(skipReason)(`safety${skipReason ? ` (skipped: ${skipReason})` : ""}`, () => {
-  test("a halt by annotation stops new orders with no operator alive, and the table says so once it is back", async () => {
-    await kubectl(["scale", "deployment", "-l", "app.kubernetes.io/component=operator", "--replicas=0"]);
-    try {
-      await kubectl(["annotate", "riskpolicy", policyName, "bellwether.dev/halt=exercise", "--overwrite"]);
-      await new Promise((resolve) => setTimeout(resolve, 1_000)); // The second that design §6 allows.
-      const atHalt = await latestOrders();
-      await new Promise((resolve) => setTimeout(resolve, 8_000)); // Long enough for several orders at the quickstart's pace.
-      expect(await latestOrders()).toBe(atHalt);
-    } finally {
-      await kubectl(["scale", "deployment", "-l", "app.kubernetes.io/component=operator", "--replicas=1"]);
-    }
-    await waitFor(async () => (await get("riskpolicy", policyName))?.status?.state === "Halted", {
-      timeoutMs: 60_000,
-      what: "state Halted",
-    });
-    await waitFor(async () => (await trading())?.status === "False", { timeoutMs: 60_000, what: "TradingAllowed=False" });
-    await kubectl(["annotate", "riskpolicy", policyName, "bellwether.dev/halt-"]);
-    await waitFor(async () => (await trading())?.status === "True", { timeoutMs: 60_000, what: "trading again" });
-  });
-
   test("with Postgres gone no order is sent, the condition says why, and trading resumes by itself", async () => {
     await kubectl(["scale", "statefulset/postgres", "--replicas=0"]);
     try {

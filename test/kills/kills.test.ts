@@ -8,7 +8,7 @@ import { decisions, recovered } from "../cluster/recovery.ts";
 
 const policy = "quickstart";
 const strategy = "quickstart-momentum";
-const kills = Number(process.env["BELLWETHER_KILLS"] ?? "10");
+const kills = Number(process.env["BELLWETHER_KILLS"] ?? "5");
 const seed = Number(process.env["BELLWETHER_KILLS_SEED"] ?? "1");
 
 const victims = ["operator", "agent", "risk", "broker", "postgres"] as const;

@@ -1,5 +1,5 @@
-// What the test of `down` needs to compare a machine before and after.
+// What tests need to know of the cluster from source: where it is, and what it must leave behind.
 export { instanceState, readInstance } from "./instance.ts";
-export { sourceLayout } from "./layout.ts";
+export { network, sourceLayout } from "./layout.ts";
 export { machineDifferences, readMachine, type MachineBefore } from "./machine.ts";
 export { processRecords } from "./supervisor.ts";
