@@ -62,6 +62,19 @@ describe("loadClusterAccess with a kubeconfig", () => {
     expect(access.namespace).toBe("default");
   });
 
+  test("takes the context it is told, and says which one is not there", async () => {
+    const other = { name: "other", context: { cluster: "k", user: "u", namespace: "there" } };
+    const config = JSON.parse(kubeconfig({ token: "t" })) as { contexts: object[] };
+    const text = JSON.stringify({ ...config, contexts: [...config.contexts, other] });
+    const env = { KUBECONFIG: file("config", text) };
+    expect((await loadClusterAccess({ env, clock, context: "other" })).namespace).toBe("there");
+    const refused = loadClusterAccess({ env, clock, context: "prod" });
+    await expect(refused).rejects.toMatchObject({
+      code: "CLUSTER_ACCESS_INVALID",
+      message: expect.stringContaining('"prod"') as string,
+    });
+  });
+
   test("runs a login program and uses its token", async () => {
     const credential = JSON.stringify({ status: { token: "from-program" } });
     const user = { exec: { command: process.execPath, args: ["-e", `console.log(${JSON.stringify(credential)})`] } };
