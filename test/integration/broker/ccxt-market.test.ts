@@ -2,22 +2,29 @@ import { silentLogger, systemClock } from "@bellwether/service-kit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { CcxtFeed } from "../../../runtimes/broker/src/feeds/ccxt/ccxt-feed.ts";
 import { type PublicExchange, openExchange } from "../../../runtimes/broker/src/feeds/ccxt/public-exchange.ts";
-import { BinancePublic } from "../../venues/binance-public/server.ts";
+import { demoMarkets } from "../../venues/exchange/demo.ts";
+import { dialectNamed } from "../../venues/exchange/dialects.ts";
+import { ExchangeServer } from "../../venues/exchange/server.ts";
+import { memoryStore } from "../../venues/exchange/store.ts";
 
 const minute = 60_000;
 const now = 1_700_000_070_000;
 
 describe("ccxt's Binance against Binance's public endpoints on loopback", () => {
-  let venue: BinancePublic;
+  let venue: ExchangeServer;
   let exchange: PublicExchange;
 
   beforeEach(async () => {
-    venue = new BinancePublic({
+    venue = new ExchangeServer({
       now: () => now,
-      symbols: [
-        { symbol: "BTCUSDT", base: "BTC", quote: "USDT" },
-        { symbol: "LUNAUSDT", base: "LUNA", quote: "USDT", status: "BREAK" },
-      ],
+      dialect: dialectNamed("binance"),
+      markets: demoMarkets,
+      keys: [],
+      balances: {},
+      seed: 1,
+      feeRate: "0",
+      makerQuantity: "1",
+      store: memoryStore(),
     });
     exchange = await openExchange({
       exchange: "binance",
@@ -41,14 +48,16 @@ describe("ccxt's Binance against Binance's public endpoints on loopback", () => 
     expect(exchange.market("LUNA/USDT")).toBe("unknown");
     expect(exchange.market("BTC/USDT:USDT")).toBe("not-spot");
     expect(exchange.market("DOGE/USDT")).toBe("unknown");
-    expect(venue.requests.every((request) => request.startsWith("/api/v3/"))).toBe(true);
+    expect(venue.requests.every((request) => request.startsWith("GET /api/v3/"))).toBe(true);
   });
 
   test("candles are the exchange's, the running one included", async () => {
     await exchange.loadMarkets(["BTC/USDT"]);
     const since = Math.floor(now / minute) * minute - 2 * minute;
     const candles = await exchange.candles({ symbol: "BTC/USDT", timeframe: "1m", sinceMs: since, limit: 10 });
-    expect(candles).toEqual([0, 1, 2].map((index) => venue.candle(since + index * minute)));
+    expect(candles).toEqual(
+      [0, 1, 2].map((index) => venue.exchange.market("BTC/USDT").path.candle(since + index * minute, minute, now)),
+    );
     expect(await exchange.serverTimeMs()).toBe(now);
   });
 
@@ -56,7 +65,7 @@ describe("ccxt's Binance against Binance's public endpoints on loopback", () => 
     { when: "429", fault: { kind: "status", status: 429 }, limited: true },
     { when: "418", fault: { kind: "status", status: 418 }, limited: true },
     { when: "503", fault: { kind: "status", status: 503 }, limited: false },
-    { when: "a reset", fault: { kind: "reset" }, limited: false },
+    { when: "a reset", fault: { kind: "lost-request" }, limited: false },
   ] as const)("$when is VENUE_UNREACHABLE, and says whether to slow down", async ({ fault, limited }) => {
     await exchange.loadMarkets(["BTC/USDT"]);
     venue.fault({ ...fault, path: "/api/v3/klines" });

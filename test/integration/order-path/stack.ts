@@ -32,6 +32,8 @@ export interface StackOptions {
   /** Market seconds per wall second. */
   readonly speed?: number;
   readonly balance?: string;
+  /** An account at a local exchange, in place of the paper one; it goes by the same name. */
+  readonly live?: { readonly exchange: string; readonly baseUrl: string; readonly credentialsDirectory: string };
   readonly limits?: Record<string, string | number>;
 }
 
@@ -169,13 +171,22 @@ export class Stack {
         limits,
         circuitBreakers: change.circuitBreakers ?? [],
         accounts: [
-          {
-            name: "paper",
-            paper: {
-              balances: this.#balances(),
-              market: { replay: { dataset: { synthetic: { seed: 1 } }, speed: this.#speed() } },
-            },
-          },
+          this.#options.live
+            ? {
+                name: "paper",
+                ccxt: {
+                  exchange: this.#options.live.exchange,
+                  baseUrl: this.#options.live.baseUrl,
+                  credentialsSecretRef: { name: "exchange-keys" },
+                },
+              }
+            : {
+                name: "paper",
+                paper: {
+                  balances: this.#balances(),
+                  market: { replay: { dataset: { synthetic: { seed: 1 } }, speed: this.#speed() } },
+                },
+              },
         ],
       },
     };
@@ -200,7 +211,7 @@ export class Stack {
       name: uid,
       subject: change.subject ?? this.agentSubject(uid),
       account: "paper",
-      mode: "Paper",
+      mode: this.#options.live ? "Live" : "Paper",
       markets: [{ symbol: market, timeframe }],
       shareRatio: change.shareRatio ?? "0.5",
       suspended: change.suspended ?? false,
@@ -257,6 +268,11 @@ export class Stack {
     return (await response.json()) as { ok: boolean };
   }
 
+  /** Risk's figures in Prometheus' text format. */
+  async metrics(): Promise<string> {
+    return (await fetch(`http://127.0.0.1:${this.#ports.riskHealth}/metrics`)).text();
+  }
+
   /** What the venue's own volume says, from its newest snapshot: call it right after the broker has started. */
   venueOnDisk(): { placements: number; clientOrderIds: readonly string[] } {
     const directory = join(this.directory, "broker-data", "paper-venue");
@@ -309,10 +325,15 @@ export class Stack {
     const { risk, riskHealth, broker, brokerHealth } = this.#ports;
     const brokerConfig = renderBrokerConfig({
       policy,
-      account: {
-        name: "paper",
-        paper: { balances: this.#balances(), market: { replay: { dataset: { synthetic: { seed: 1 } }, speed: this.#speed() } } },
-      },
+      account: this.#options.live
+        ? { name: "paper", ccxt: this.#options.live }
+        : {
+            name: "paper",
+            paper: {
+              balances: this.#balances(),
+              market: { replay: { dataset: { synthetic: { seed: 1 } }, speed: this.#speed() } },
+            },
+          },
       markets: [{ symbol: market, timeframe }],
       riskSubject,
       issuer,

@@ -103,6 +103,7 @@ function stateOf({ exchange, requests }: ExchangeServer): unknown {
     placements: Object.fromEntries(exchange.placements),
     orders: [...exchange.orders.values()].map((order) => ({
       id: order.id,
+      createdMs: order.createdMs,
       clientOrderId: order.clientOrderId,
       accountId: order.accountId,
       market: order.market,
