@@ -91,6 +91,8 @@ export class Chain {
   readonly #listeners = new Set<(event: ChainEvent) => void>();
   #slot = firstSlot;
   #forks = 0;
+  /** Height of the newest block that has ever been finalized. */
+  #rootHeight = 0;
   #holds: ("last-moment" | number)[] = [];
 
   constructor(options: ChainOptions) {
@@ -131,7 +133,8 @@ export class Chain {
 
   /** The last `count` blocks never were: another fork won. Their transactions wait again when `keepTransactions` says so, or are forgotten. */
   fork(count: number, keepTransactions = false): readonly Signature[] {
-    if (count >= this.finalizedDepth || count >= this.blocks.length)
+    // Also by several forks, one after the other.
+    if (this.tip.height - count < this.#rootHeight || count >= this.blocks.length)
       throw new Error(`a fork of ${count} blocks would take back what is finalized`);
     const lost: Signature[] = [];
     this.#forks += 1;
@@ -254,6 +257,7 @@ export class Chain {
     const hash = hashOf(this.genesisHash, String(this.#slot), String(height), String(this.#forks));
     const block = { slot: this.#slot, height, hash, timeMs: this.#options.now(), transactions: [], before: new Map() };
     this.blocks.push(block);
+    this.#rootHeight = Math.max(this.#rootHeight, height - this.finalizedDepth);
     if (this.blocks.length > mostBlocks) this.blocks.splice(0, mostBlocks / 10);
     const clock = this.#svm.getClock();
     clock.slot = BigInt(this.#slot);

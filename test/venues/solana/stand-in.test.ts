@@ -144,7 +144,7 @@ describe.skipIf(missing !== undefined)("Solana on loopback, asked with @solana/k
     solana.chain.fork(solana.chain.tip.height - signedAt, true);
     solana.chain.advance(2);
     expect(await status(signature)).not.toBeNull();
-    expect(() => solana.chain.fork(32)).toThrow("finalized");
+    expect(() => solana.chain.fork(33)).toThrow("finalized");
   });
 
   test("identical bytes land once, however often and wherever they are sent", async () => {

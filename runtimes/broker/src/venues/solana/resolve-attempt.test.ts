@@ -88,15 +88,18 @@ class Model {
   readonly lastValid = 30;
   readonly finality = 8;
   height = 0;
+  /** What is finalized stays, however many forks follow one another. */
+  root = 0;
   landedAt: number | undefined;
 
   block(takes: boolean): void {
     this.height += 1;
+    this.root = Math.max(this.root, this.height - this.finality);
     if (takes && this.landedAt === undefined && this.height <= this.lastValid) this.landedAt = this.height;
   }
 
   fork(blocks: number): void {
-    this.height = Math.max(0, this.height - Math.min(blocks, this.finality - 1));
+    this.height = Math.max(this.root, this.height - blocks);
     if (this.landedAt !== undefined && this.landedAt > this.height) this.landedAt = undefined;
   }
 

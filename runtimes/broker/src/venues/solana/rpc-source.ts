@@ -177,7 +177,9 @@ export class RpcSource {
       return await call({ abortSignal: AbortSignal.timeout(this.#timeoutMs) });
     } catch (error) {
       // No cause, and no text of the transport's errors: they hold the address.
-      const what = isSolanaError(error) ? `Solana error ${error.context.__code}` : `${(error as Error).name}: ${messageOf(error)}`;
+      const what = isSolanaError(error)
+        ? `Solana error ${error.context.__code}`
+        : `${(error as Error).name}: ${messageOf(error)}`;
       throw new CodedError<BrokerErrorCode>("VENUE_UNREACHABLE", `${this.name} did not answer ${method}: ${what}`);
     }
   }
