@@ -13,7 +13,7 @@ export default defineConfig({
         [
           "{crds,operator,k3s,plugin}/src/**/*.test.ts",
           "runtimes/**/*.test.ts",
-          "test/{suites,venues,oracle,bench}/**/*.test.ts",
+          "test/{suites,venues,oracle,bench,simulation}/**/*.test.ts",
         ],
         // Sandboxed programs start processes: a busy machine takes its time.
         { testTimeout: 60_000 },

@@ -1,0 +1,330 @@
+import {
+  type Approval,
+  type DecisionReply,
+  type DecisionRequest,
+  type Decimal,
+  type FinalOrder,
+  ZERO,
+  add,
+  decimalFromNumber,
+  formatDecimal,
+  multiply,
+  parseCanonicalOrder,
+  parseDecimal,
+  subtract,
+} from "@bellwether/trading";
+import type { MemoryPostgres } from "./journal/memory-postgres.ts";
+import type { Row } from "./journal/tables.ts";
+import { type ExchangeModel, assets } from "./world/exchange-model.ts";
+
+/** What must never happen has happened. */
+export class Violation extends Error {
+  readonly invariant: 1 | 2 | 3 | 4;
+  constructor(invariant: 1 | 2 | 3 | 4, message: string) {
+    super(`invariant ${invariant}: ${message}`);
+    this.name = "Violation";
+    this.invariant = invariant;
+  }
+}
+
+export interface MonitorOptions {
+  readonly server: MemoryPostgres;
+  readonly exchange: ExchangeModel;
+  readonly nowMs: () => number;
+  readonly price: () => number;
+  readonly limits: { readonly maxOrderNotional: string; readonly maxOpenOrders: number; readonly maxPositionRatio: string };
+  readonly startingUsdt: string;
+}
+
+const haltMs = 1_000;
+const live = new Set(["AboutToSend", "Unknown", "Working"]);
+
+/**
+ * Holds design §6, invariants 1 to 4, after every event, from the outside: what the exchange has, what the tables say, what left risk. It asks nothing of the
+ * code under test.
+ */
+export class Monitor {
+  readonly #options: MonitorOptions;
+  readonly #approved = new Map<string, FinalOrder>();
+  readonly #nonces = new Map<string, string>();
+  readonly #sent = new Map<string, number>();
+  readonly #placedIntents = new Map<string, string>();
+  readonly #decided = new Map<string, string>();
+  readonly #columns = new Map<string, ReadonlyMap<string, number>>();
+  #seenOrders = 0;
+  #seenFills = 0;
+  #judgedOrders = 0;
+  #dirty = true;
+  #haltedAtMs: number | undefined;
+  /** Postgres came back from an older copy: what sub-accounts held is a person's to mend, what the account holds is not. */
+  restored = false;
+  readonly seen = { intents: 0, orders: 0, fills: 0, events: 0, refusedAttacks: 0 };
+
+  constructor(options: MonitorOptions) {
+    this.#options = options;
+    options.server.onCommit(() => void (this.#dirty = true));
+  }
+
+  halted(atMs: number | undefined): void {
+    this.#haltedAtMs = atMs;
+  }
+
+  /** An approval leaves risk. */
+  onApproval({ nonce, order }: Approval): void {
+    const known = this.#nonces.get(nonce);
+    if (known !== undefined && known !== order) throw new Violation(4, `one nonce approves two orders: ${nonce}`);
+    this.#nonces.set(nonce, order);
+    const parsed = parseCanonicalOrder(order);
+    this.#approved.set(parsed.clientOrderId, parsed);
+  }
+
+  /** The request to place an order leaves the broker. */
+  onPlacing(clientOrderId: string): void {
+    const order = this.#approved.get(clientOrderId);
+    if (!order) throw new Violation(4, `order ${clientOrderId} is sent without an approval`);
+    const verdict = this.#find("risk.orders", "client_order_id", clientOrderId);
+    if (!verdict && !this.restored) throw new Violation(4, `order ${clientOrderId} is sent and the journal has no verdict on it`);
+    const record = this.#find("broker.orders", "client_order_id", clientOrderId);
+    if (!record) throw new Violation(1, `order ${clientOrderId} is sent and was not recorded as about to be`);
+    const times = (this.#sent.get(clientOrderId) ?? 0) + 1;
+    this.#sent.set(clientOrderId, times);
+    if (times > 1) throw new Violation(1, `order ${clientOrderId} is sent for the ${times}th time`);
+    const haltedAtMs = this.#haltedAtMs;
+    if (haltedAtMs === undefined || order.side === "sell") return;
+    const sinceMs = this.#options.nowMs() - haltedAtMs;
+    if (sinceMs > haltMs) throw new Violation(3, `order ${clientOrderId} is sent ${sinceMs} ms after the halt`);
+  }
+
+  onReply(request: DecisionRequest, reply: DecisionReply): void {
+    if (reply.stored === "new") this.seen.intents += request.intents.length;
+    const key = `${request.strategyUid}/${request.run}/${request.decisionTime}`;
+    const body = JSON.stringify(request);
+    const known = this.#decided.get(key);
+    if (reply.stored === "new" && known !== undefined && !this.restored)
+      throw new Violation(1, `the bar ${key} is decided twice`);
+    if (known === undefined || reply.stored === "new") this.#decided.set(key, body);
+    else if (known !== body) throw new Violation(1, `the bar ${key} has two decisions`);
+  }
+
+  /** The journal was put back: its rows are counted afresh. */
+  journalRestored(): void {
+    this.restored = true;
+    this.#seenFills = 0;
+    this.#judgedOrders = count(this.#options.server.peek("risk.orders"));
+    this.#decided.clear();
+  }
+
+  /** After every event. */
+  check(): void {
+    this.seen.events += 1;
+    if (this.#options.exchange.orders.length > this.#seenOrders) this.#checkPlaced();
+    if (!this.#dirty) return;
+    this.#dirty = false;
+    this.#checkFills();
+    this.#checkVerdicts();
+  }
+
+  /** Every order has ended in both schemas, and every execution is recorded. */
+  get settled(): boolean {
+    const { server, exchange } = this.#options;
+    for (const row of server.peek("risk.orders")) if (this.#cell("risk.orders", row, "released_at") === null) return false;
+    for (const row of server.peek("broker.orders")) if (live.has(String(this.#cell("broker.orders", row, "state")))) return false;
+    return count(server.peek("broker.fills")) === exchange.orders.reduce((sum, { trades }) => sum + trades.length, 0);
+  }
+
+  /** When nothing is under way any more: everything has ended, and every unit is where it belongs. */
+  checkEnd(): void {
+    const { server, exchange, startingUsdt } = this.#options;
+    this.check();
+    const orders = this.#table("broker.orders");
+    for (const row of server.peek("risk.orders")) {
+      const id = String(this.#cell("risk.orders", row, "client_order_id"));
+      if (this.#cell("risk.orders", row, "released_at") === null)
+        throw new Violation(3, `the reservation of order ${id} is never released`);
+    }
+    for (const row of orders.values()) {
+      const id = String(this.#cell("broker.orders", row, "client_order_id"));
+      const state = String(this.#cell("broker.orders", row, "state"));
+      const there = exchange.order(id);
+      const expected = there?.state ?? "absent";
+      const agrees = there ? state === there.state : state === "NotSent" || state === "Rejected";
+      if (!agrees) throw new Violation(2, `order ${id} is ${state} in the journal and ${expected} at the exchange`);
+    }
+    for (const { clientId } of exchange.orders)
+      if (!orders.has(clientId)) throw new Violation(2, `the journal has lost order ${clientId}`);
+    const journal = this.#fold();
+    const start = new Map([["USDT", parseDecimal(startingUsdt)]]);
+    for (const asset of assets) {
+      const expected = add(start.get(asset) ?? ZERO, journal.get(asset) ?? ZERO);
+      if (expected !== exchange.balance(asset))
+        throw new Violation(
+          2,
+          `${asset}: the journal says ${formatDecimal(expected)}, the exchange ${formatDecimal(exchange.balance(asset))}`,
+        );
+    }
+  }
+
+  #checkPlaced(): void {
+    const { orders } = this.#options.exchange;
+    for (const { clientId, venueOrderId } of orders.slice(this.#seenOrders)) {
+      const intent = this.#approved.get(clientId)?.intentId;
+      if (intent === undefined) throw new Violation(4, `the exchange holds order ${clientId} that risk has not approved`);
+      const known = this.#placedIntents.get(intent);
+      if (known !== undefined)
+        throw new Violation(1, `intent ${intent} has two orders at the exchange: ${known} and ${venueOrderId}`);
+      this.#placedIntents.set(intent, venueOrderId);
+      this.seen.orders += 1;
+    }
+    this.#seenOrders = orders.length;
+  }
+
+  /** Each recorded fill is one execution of the exchange, to the last digit. */
+  #checkFills(): void {
+    const rows = [...this.#options.server.peek("broker.fills")];
+    for (const row of rows.slice(this.#seenFills)) {
+      const cell = (name: string): unknown => this.#cell("broker.fills", row, name);
+      const id = String(cell("trade_id"));
+      const trade = this.#options.exchange.order(String(cell("client_order_id")))?.trades.find(({ tradeId }) => tradeId === id);
+      const same =
+        trade &&
+        trade.quantity === cell("quantity") &&
+        trade.price === cell("price") &&
+        trade.fee === cell("fee") &&
+        trade.feeAsset === cell("fee_asset");
+      if (!same) throw new Violation(2, `fill ${id} is not what the exchange has executed`);
+      this.seen.fills += 1;
+    }
+    this.#seenFills = rows.length;
+  }
+
+  /** Limits, with every open order counted by what it may still take. */
+  #checkVerdicts(): void {
+    const rows = [...this.#options.server.peek("risk.orders")];
+    const fresh = rows.slice(this.#judgedOrders);
+    this.#judgedOrders = rows.length;
+    const buys = fresh.filter((row) => this.#cell("risk.orders", row, "side") === "buy");
+    if (buys.length === 0) return;
+    const { limits } = this.#options;
+    const open = this.#openBuys(rows);
+    if (open.length > limits.maxOpenOrders)
+      throw new Violation(3, `${open.length} buys are open, at most ${limits.maxOpenOrders} may be`);
+    for (const row of buys) {
+      const expected = this.#cell("risk.orders", row, "expected_quote") as Decimal;
+      if (expected > parseDecimal(limits.maxOrderNotional))
+        throw new Violation(3, `an order of ${formatDecimal(expected)} was approved`);
+    }
+    if (this.restored) return;
+    for (const uid of new Set(buys.map((row) => String(this.#cell("risk.orders", row, "strategy_uid")))))
+      this.#checkSolvent(uid, open);
+    this.#checkPosition(open);
+  }
+
+  /** The strategy's cash covers all that its open buys can still cost. */
+  #checkSolvent(uid: string, open: readonly OpenBuy[]): void {
+    const cash = this.#fold(uid).get("USDT") ?? ZERO;
+    const claimed = open.filter((order) => order.uid === uid).reduce<Decimal>((sum, { cost }) => add(sum, cost), ZERO);
+    if (claimed > cash)
+      throw new Violation(3, `open buys of ${uid} may cost ${formatDecimal(claimed)}, it has ${formatDecimal(cash)}`);
+  }
+
+  /** What is held and may be bought stays within the limit; a tenth of it is left for prices that moved between verdict and fill. */
+  #checkPosition(open: readonly OpenBuy[]): void {
+    const { limits, startingUsdt } = this.#options;
+    const journal = this.#fold();
+    const held = multiply(journal.get("BTC") ?? ZERO, decimalFromNumber(this.#options.price()), "down");
+    const equity = add(add(parseDecimal(startingUsdt), journal.get("USDT") ?? ZERO), held);
+    const pending = open.reduce<Decimal>((sum, { expected }) => add(sum, expected), ZERO);
+    const most = multiply(multiply(equity, parseDecimal(limits.maxPositionRatio), "up"), parseDecimal("1.1"), "up");
+    if (add(held, pending) > most)
+      throw new Violation(
+        3,
+        `${formatDecimal(add(held, pending))} is held or may be bought, at most ${formatDecimal(most)} may be`,
+      );
+  }
+
+  #openBuys(rows: readonly Row[]): OpenBuy[] {
+    const states = this.#table("broker.orders");
+    const spent = this.#spent();
+    return rows.flatMap((row) => {
+      const cell = (name: string): unknown => this.#cell("risk.orders", row, name);
+      const id = String(cell("client_order_id"));
+      const known = states.get(id);
+      const state = known && String(this.#cell("broker.orders", known, "state"));
+      if (cell("side") !== "buy" || (state !== undefined && !live.has(state))) return [];
+      const { cost: paid = ZERO, quantity: bought = ZERO } = spent.get(id) ?? {};
+      const quantity = cell("quantity") as Decimal;
+      const left = subtract(quantity, bought);
+      const expected = ((cell("expected_quote") as bigint) * left) / quantity;
+      return [
+        {
+          uid: String(cell("strategy_uid")),
+          cost: subtract(cell("reserved_quote") as Decimal, paid),
+          expected: expected as Decimal,
+        },
+      ];
+    });
+  }
+
+  #spent(): Map<string, { cost: Decimal; quantity: Decimal }> {
+    const spent = new Map<string, { cost: Decimal; quantity: Decimal }>();
+    for (const row of this.#options.server.peek("broker.fills")) {
+      const cell = (name: string): unknown => this.#cell("broker.fills", row, name);
+      const id = String(cell("client_order_id"));
+      const before = spent.get(id) ?? { cost: ZERO, quantity: ZERO };
+      const fee = cell("fee_asset") === "USDT" ? (cell("fee") as Decimal) : ZERO;
+      const cost = add(multiply(cell("quantity") as Decimal, cell("price") as Decimal, "up"), fee);
+      spent.set(id, { cost: add(before.cost, cost), quantity: add(before.quantity, cell("quantity") as Decimal) });
+    }
+    return spent;
+  }
+
+  /** Transfers and fills, per asset: of one sub-account, or fills of the whole account. */
+  #fold(uid?: string): Map<string, Decimal> {
+    const sums = new Map<string, Decimal>();
+    const book = (asset: string, amount: bigint): void => void sums.set(asset, ((sums.get(asset) ?? 0n) + amount) as Decimal);
+    const owners = uid === undefined ? undefined : this.#table("risk.orders");
+    for (const row of this.#options.server.peek("broker.fills")) {
+      const cell = (name: string): unknown => this.#cell("broker.fills", row, name);
+      const owner = owners?.get(String(cell("client_order_id")));
+      if (owners && (!owner || this.#cell("risk.orders", owner, "strategy_uid") !== uid)) continue;
+      const sign = cell("side") === "buy" ? 1n : -1n;
+      book("BTC", sign * (cell("quantity") as bigint));
+      book("USDT", -sign * multiply(cell("quantity") as Decimal, cell("price") as Decimal, "up"));
+      book(String(cell("fee_asset")), -(cell("fee") as bigint));
+    }
+    if (uid === undefined) return sums;
+    for (const row of this.#options.server.peek("risk.transfers")) {
+      const cell = (name: string): unknown => this.#cell("risk.transfers", row, name);
+      if (cell("to_sub_account") === uid) book(String(cell("asset")), cell("amount") as bigint);
+      if (cell("from_sub_account") === uid) book(String(cell("asset")), -(cell("amount") as bigint));
+    }
+    return sums;
+  }
+
+  #table(name: "broker.orders" | "risk.orders"): Map<string, Row> {
+    return new Map([...this.#options.server.peek(name)].map((row) => [String(this.#cell(name, row, "client_order_id")), row]));
+  }
+
+  #find(table: string, column: string, value: string): Row | undefined {
+    for (const row of this.#options.server.peek(table)) if (this.#cell(table, row, column) === value) return row;
+    return undefined;
+  }
+
+  #cell(table: string, row: Row, column: string): unknown {
+    let columns = this.#columns.get(table);
+    if (!columns) this.#columns.set(table, (columns = this.#options.server.columnsOf(table)));
+    return row[columns.get(column) ?? -1] ?? null;
+  }
+}
+
+interface OpenBuy {
+  readonly uid: string;
+  /** The most it can still take. */
+  readonly cost: Decimal;
+  /** What it was expected to. */
+  readonly expected: Decimal;
+}
+
+function count(rows: Iterable<unknown>): number {
+  return [...rows].length;
+}

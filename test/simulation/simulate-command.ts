@@ -1,0 +1,134 @@
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { faults, pairCount, steps } from "./coverage.ts";
+import { type Mutant, mutants } from "./mutants.ts";
+import { type RunResult, replayCommand, runHistories } from "./run-histories.ts";
+
+const help = `Generated histories of agents, risk, broker, journal, exchange and network on a virtual clock: production's own modules, crashed at every step
+under every fault. After each event the invariants of the order path are held.
+
+  npm run simulate -- [--histories N] [--seed S] [--mutant NAME] [-o json]
+
+  --histories N   how many (default 2000)
+  --seed S        the first one's seed, the next ones count up (default 1)
+  --mutant NAME   with a fault put in on purpose: ${mutants.join(", ")}
+  -o json         the result as one JSON object on standard output
+  --help          this text
+
+Exit code 0: no invariant was violated. 1: one was, and the command that replays it is printed. 2: the arguments are wrong.
+`;
+
+const progressEveryMs = 5_000;
+const mostFailures = 5;
+
+interface Options {
+  readonly histories: number;
+  readonly seed: number;
+  readonly mutant: Mutant | undefined;
+  readonly json: boolean;
+}
+
+function optionsFrom(args: readonly string[]): Options | "help" {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      histories: { type: "string", default: "2000" },
+      seed: { type: "string", default: "1" },
+      mutant: { type: "string" },
+      output: { type: "string", short: "o", default: "text" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) return "help";
+  const mutant = mutants.find((name) => name === values.mutant);
+  if (values.mutant !== undefined && !mutant)
+    throw new Error(`there is no mutant ${values.mutant}; there are ${mutants.join(", ")}`);
+  if (values.output !== "text" && values.output !== "json") throw new Error("-o takes text or json");
+  return {
+    histories: whole(values.histories, "--histories"),
+    seed: whole(values.seed, "--seed"),
+    mutant,
+    json: values.output === "json",
+  };
+}
+
+function whole(text: string, name: string): number {
+  const number = Number(text);
+  if (Number.isSafeInteger(number) && number > 0) return number;
+  throw new Error(`${name} takes a whole number above 0, not ${text}`);
+}
+
+/** Every pair of step and fault, with how often it was hit. */
+function matrix({ coverage }: RunResult): string {
+  const width = Math.max(...steps.map(({ length }) => length));
+  const header = faults.map((fault, index) => `  ${String.fromCharCode(65 + index)} ${fault}`).join("\n");
+  const columns = faults.map((_fault, index) => String.fromCharCode(65 + index).padStart(6)).join("");
+  const rows = steps.map(
+    (step) => step.padEnd(width) + faults.map((fault) => String(coverage.hits({ step, fault })).padStart(6)).join(""),
+  );
+  return [header, "", " ".repeat(width) + columns, ...rows].join("\n");
+}
+
+function report(result: RunResult, { mutant }: Options, seconds: number): string {
+  const { histories, failures, coverage, totals, virtualMs, fewestIntents } = result;
+  const missed = coverage.missed.length;
+  return [
+    matrix(result),
+    "",
+    `${histories} histories in ${seconds.toFixed(1)} s (${(histories / seconds).toFixed(1)} a second, ${(virtualMs / 3_600_000).toFixed(1)} hours of virtual time)`,
+    `${totals.intents} intents (at least ${Number.isFinite(fewestIntents) ? fewestIntents : 0} a history), ${totals.orders} orders, ${totals.fills} fills, ${totals.events} events, ${totals.refusedAttacks} attacks refused`,
+    `${pairCount - missed} of ${pairCount} pairs of step and fault hit`,
+    `${failures.length} histories violated an invariant`,
+    ...failures.map(({ seed, message }) => `  seed ${seed}: ${message}\n    ${replayCommand(seed, mutant)}`),
+  ].join("\n");
+}
+
+function asJson(result: RunResult, { mutant }: Options, seconds: number): string {
+  const { coverage, failures, fewestIntents, ...figures } = result;
+  const pairs = steps.flatMap((step) => faults.map((fault) => ({ step, fault, hits: coverage.hits({ step, fault }) })));
+  return JSON.stringify({
+    ...figures,
+    seconds,
+    ...(mutant === undefined ? {} : { mutant }),
+    fewestIntents: Number.isFinite(fewestIntents) ? fewestIntents : 0,
+    failures: failures.map((failure) => ({ ...failure, replay: replayCommand(failure.seed, mutant) })),
+    pairs,
+  });
+}
+
+async function main(): Promise<number> {
+  let options: Options | "help";
+  try {
+    options = optionsFrom(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${help}`);
+    return 2;
+  }
+  if (options === "help") {
+    process.stdout.write(help);
+    return 0;
+  }
+  // Millions of errors are made and read by their code: their stacks cost more than all else.
+  Error.stackTraceLimit = options.histories === 1 ? 20 : 0;
+  const startedMs = performance.now();
+  const { histories } = options;
+  let toldMs = startedMs;
+  const result = await runHistories({
+    firstSeed: options.seed,
+    histories,
+    mutant: options.mutant,
+    mostFailures,
+    onHistory(done, failures) {
+      const nowMs = performance.now();
+      if (nowMs - toldMs < progressEveryMs) return;
+      toldMs = nowMs;
+      const rate = done / ((nowMs - startedMs) / 1_000);
+      process.stderr.write(`${done} of ${histories}, ${rate.toFixed(1)} a second, ${failures} violated\n`);
+    },
+  });
+  const seconds = (performance.now() - startedMs) / 1_000;
+  process.stdout.write(`${options.json ? asJson(result, options, seconds) : report(result, options, seconds)}\n`);
+  return result.failures.length > 0 ? 1 : 0;
+}
+
+process.exitCode = await main();

@@ -1,0 +1,59 @@
+import { join } from "node:path";
+import process from "node:process";
+import { build } from "esbuild";
+import { describe, expect, test } from "vitest";
+import { pairCount } from "./coverage.ts";
+import { mutants } from "./mutants.ts";
+import { replayCommand, runHistories } from "./run-histories.ts";
+
+const root = join(import.meta.dirname, "../..");
+/** Histories of a run of the suite; `npm run simulate` takes as many as it is told. */
+const histories = Number(process.env["BELLWETHER_HISTORIES"] ?? 200);
+const patienceMs = 1_800_000;
+
+describe("generated histories of the order path", () => {
+  test(
+    `${histories} histories violate no invariant`,
+    async () => {
+      const result = await runHistories({ firstSeed: 1, histories, mostFailures: 3 });
+      expect(result.failures.map(({ seed, message }) => `${message}; ${replayCommand(seed, undefined)}`)).toEqual([]);
+      expect(result.fewestIntents).toBeGreaterThanOrEqual(20);
+      expect(result.totals.refusedAttacks).toBeGreaterThan(0);
+      const hit = pairCount - result.coverage.missed.length;
+      expect(hit).toBeGreaterThan(Math.min(pairCount, histories * 6) * 0.6);
+    },
+    patienceMs,
+  );
+
+  test.each(mutants.map((mutant) => ({ mutant })))(
+    "the mutant $mutant is caught",
+    async ({ mutant }) => {
+      const { failures } = await runHistories({ firstSeed: 1, histories: 200, mutant, mostFailures: 1 });
+      const [caught] = failures;
+      expect(caught, `${mutant} survived`).toBeDefined();
+      // What the command prints is enough to see it again.
+      const again = await runHistories({ firstSeed: caught?.seed ?? 0, histories: 1, mutant, mostFailures: 1 });
+      expect(again.failures).toEqual([caught]);
+    },
+    patienceMs,
+  );
+});
+
+describe("what is shipped", () => {
+  test.each(["risk", "broker", "agent"])("the bundle of %s holds no mutant", async (runtime) => {
+    const { outputFiles } = await build({
+      entryPoints: [join(root, "runtimes", runtime, "src/main.ts")],
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      write: false,
+      logLevel: "error",
+      external: ["pg-native"],
+      metafile: true,
+    });
+    const text = outputFiles.map((file) => file.text).join("\n");
+    expect(text.length).toBeGreaterThan(100_000);
+    expect(mutants.filter((mutant) => text.includes(mutant))).toEqual([]);
+    expect(text).not.toMatch(/\bmutant/i);
+  });
+});
