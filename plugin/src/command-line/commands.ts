@@ -9,6 +9,7 @@ export type OptionName =
   | "help"
   | "reason"
   | "dry-run"
+  | "all"
   | "policy"
   | "account"
   | "strategy"
@@ -33,6 +34,7 @@ export const optionDefinitions: Readonly<Record<OptionName, OptionDefinition>> =
   help: { type: "boolean", short: "h", describe: "this text" },
   reason: { type: "string", short: "r", value: "TEXT", describe: "why; ends in status, events and the journal" },
   "dry-run": { type: "boolean", describe: "say what would be done and change nothing" },
+  all: { type: "boolean", describe: "every policy of the namespace" },
   policy: { type: "string", short: "p", value: "NAME", describe: "RiskPolicy; needed where the namespace has several" },
   account: { type: "string", value: "NAME", describe: "only breakers of this account" },
   strategy: { type: "string", value: "NAME", describe: "only breakers of this strategy" },
@@ -76,7 +78,7 @@ export const commandDefinitions: Readonly<Record<CommandName, CommandDefinition>
   },
   halt: {
     positionals: ["POLICY?"],
-    options: ["reason", "dry-run"],
+    options: ["reason", "all", "dry-run"],
     required: [],
     summary: "stop all trading of a policy within a second",
     description:
@@ -84,12 +86,13 @@ export const commandDefinitions: Readonly<Record<CommandName, CommandDefinition>
       "that removes annotations. Working entries are cancelled; protective stops stay at the venue. Only `resume` ends it.",
     examples: [
       'kubectl bellwether halt --reason "exchange reports wrong prices"',
+      "kubectl bellwether halt --all",
       "kubectl bellwether halt quickstart --dry-run",
     ],
   },
   reduce: {
     positionals: ["POLICY?"],
-    options: ["reason", "dry-run"],
+    options: ["reason", "all", "dry-run"],
     required: [],
     summary: "let only orders pass that shrink a position",
     description:

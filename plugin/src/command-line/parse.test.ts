@@ -19,9 +19,13 @@ describe("the command line", () => {
   test.each([
     { line: "status", is: { command: "status", policy: undefined } },
     { line: "status demo", is: { command: "status", policy: "demo" } },
-    { line: "halt", is: { command: "halt", policy: undefined, reason: undefined, dryRun: false } },
-    { line: "halt demo --reason drill --dry-run", is: { command: "halt", policy: "demo", reason: "drill", dryRun: true } },
-    { line: "--reason drill reduce demo", is: { command: "reduce", policy: "demo", reason: "drill", dryRun: false } },
+    { line: "halt", is: { command: "halt", policy: undefined, reason: undefined, dryRun: false, all: false } },
+    {
+      line: "halt demo --reason drill --dry-run",
+      is: { command: "halt", policy: "demo", reason: "drill", dryRun: true, all: false },
+    },
+    { line: "halt --all", is: { command: "halt", policy: undefined, reason: undefined, dryRun: false, all: true } },
+    { line: "--reason drill reduce demo", is: { command: "reduce", policy: "demo", reason: "drill", dryRun: false, all: false } },
     { line: "resume -r over", is: { command: "resume", policy: undefined, reason: "over", dryRun: false } },
     {
       line: "reset-breaker rapid-loss demo -r seen --account main",
@@ -74,6 +78,8 @@ describe("the command line", () => {
   test.each([
     { line: "halz", says: "'halz'" },
     { line: "halt a b", says: "'b'" },
+    { line: "halt a --all", says: "not both" },
+    { line: "resume --all -r x", says: "--all" },
     { line: "halt --limit 3", says: "--limit" },
     { line: "halt --what", says: "--what" },
     { line: "status --dry-run", says: "--dry-run" },

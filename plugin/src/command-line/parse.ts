@@ -20,7 +20,7 @@ interface Writes {
 /** What one command is asked to do. */
 export type Request =
   | { readonly command: "status"; readonly policy: string | undefined }
-  | ({ readonly command: "halt" | "reduce" } & Writes)
+  | ({ readonly command: "halt" | "reduce"; readonly all: boolean } & Writes)
   | ({ readonly command: "resume" } & Writes & { readonly reason: string })
   | ({
       readonly command: "reset-breaker";
@@ -129,7 +129,9 @@ function requestOf(command: CommandName, named: Readonly<Record<string, string>>
       return { command, policy: named["POLICY"] };
     case "halt":
     case "reduce":
-      return { command, ...writes };
+      if (values.all === true && writes.policy !== undefined)
+        throw usage(`${command} takes a policy or --all, not both`, command);
+      return { command, ...writes, all: values.all === true };
     case "resume":
       return { command, ...writes, reason: reason ?? "" };
     case "reset-breaker": {

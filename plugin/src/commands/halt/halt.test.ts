@@ -6,7 +6,7 @@ import { fakeWorld, policyObject, startMs } from "../../testing/fake-world.ts";
 import { planStop } from "./plan.ts";
 import { halt } from "./run.ts";
 
-const wish = { policy: undefined, reason: "wrong prices", dryRun: false } as const;
+const wish = { policy: undefined, all: false, reason: "wrong prices", dryRun: false } as const;
 const stamped = "wrong prices (by ada at 2026-11-21T14:00:00Z)";
 
 describe("planStop", () => {
@@ -124,6 +124,25 @@ describe("halt", () => {
     const { world, cluster } = fakeWorld(policyObject("demo"));
     cluster.faults.set("annotate", new PluginError("FORBIDDEN", "may not patch"));
     await expect(halt({ command: "halt", ...wish, dryRun: true }, world)).rejects.toMatchObject({ code: "FORBIDDEN" });
+  });
+
+  test("of all policies stops each, and one that fails keeps no other from it", async () => {
+    const { world, cluster, down } = fakeWorld(policyObject("a"), policyObject("b"), policyObject("c"));
+    cluster.faults.set("annotate", new PluginError("FORBIDDEN", "may not patch"));
+    down.add("a");
+    const outcome = await halt({ command: "halt", ...wish, all: true }, world);
+    expect(outcome).toMatchObject({ exitCode: 1, document: { policies: [{ policy: "b" }, { policy: "c" }] } });
+    for (const name of ["b", "c"]) expect(cluster.stored(name)?.metadata.annotations).toHaveProperty([ANNOTATION.halt]);
+    expect(outcome.lines(plainStyle)[0]).toMatch(/^riskpolicy\/a is NOT STOPPED/);
+  });
+
+  test("of all policies where there is none says so", async () => {
+    const { world } = fakeWorld();
+    const outcome = await halt({ command: "halt", ...wish, all: true }, world);
+    expect([outcome.exitCode, outcome.lines(plainStyle)]).toEqual([
+      0,
+      ["namespace demo has no RiskPolicy: there is nothing to stop"],
+    ]);
   });
 
   test.each([

@@ -1,4 +1,5 @@
 import type { TradingHold } from "@bellwether/trading/wire";
+import type { PluginError } from "../../errors.ts";
 import { type Style, oneLine, paint } from "../../render/style.ts";
 
 /** What came of a halt or a reduce; also its JSON. */
@@ -15,7 +16,23 @@ export interface StopReport {
   readonly workingOrders?: number;
 }
 
-export function stopLines(report: StopReport, style: Style): string[] {
+interface Stops {
+  readonly reports: readonly StopReport[];
+  readonly failed: readonly PluginError[];
+  readonly namespace: string;
+}
+
+/** What failed comes first: nobody may overlook that something still trades. */
+export function allLines({ reports, failed, namespace }: Stops, style: Style): string[] {
+  if (reports.length + failed.length === 0) return [`namespace ${namespace} has no RiskPolicy: there is nothing to stop`];
+  const faults = failed.flatMap(({ message, next }) => [
+    paint(style, "bad", oneLine(message)),
+    ...(next === undefined ? [] : [`  next        ${next}`]),
+  ]);
+  return [...faults, ...reports.flatMap((report) => stopLines(report, style))];
+}
+
+function stopLines(report: StopReport, style: Style): string[] {
   const { policy, action, dryRun, annotation, journal, state, workingOrders } = report;
   const word = action === "halt" ? "halted" : "reducing";
   const title = dryRun ? `riskpolicy/${policy} would be ${word} (dry run, nothing changed)` : `riskpolicy/${policy} ${word}`;
