@@ -85,6 +85,27 @@ describe.skipIf(missing !== undefined)("a Solana wallet on a real SVM and a real
       expect([sol?.free, usdc?.free]).toEqual(["8.99795072", "99.651594"]);
     });
 
+    test("reads accounts out of a lookup table as the chain does, and not as the proposer says", async () => {
+      await open();
+      const { broker } = await start();
+      const { solana } = world;
+      const entries = [address(world.makerUsdc), solana.usdc.mint];
+      solana.swaps.lookupTable = { address: await solana.lookupTable(entries), entries };
+      const bought = world.order(1, { side: "buy", maxCost: "110" });
+      await submit(bought);
+      await settled(bought.clientOrderId, "Filled");
+      // The table on chain names a stranger's account where the proposer's instructions named the maker's.
+      await solana.fund(solana.swaps.stranger, { usdc: 1n });
+      const [stolen] = solana.chain.tokenAccounts(solana.swaps.stranger);
+      await solana.lookupTable([stolen!.address, solana.usdc.mint]);
+      const order = world.order(2, { side: "buy", maxCost: "110" });
+      expect(await submit(order)).toMatchObject({
+        state: "Rejected",
+        reason: expect.stringContaining("DESTINATION_UNKNOWN") as string,
+      });
+      await world.balancesAgree(broker);
+    });
+
     test("a transfer goes to a destination of the allow-list, once for its id, and stands in the charges", async () => {
       await open();
       const { venue, broker } = await start();

@@ -3,6 +3,7 @@ import { type Address, address, getAddressDecoder, getAddressEncoder, getProgram
 export const systemProgram = address("11111111111111111111111111111111");
 export const tokenProgram = address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
 export const associatedTokenProgram = address("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
+export const lookupTableProgram = address("AddressLookupTab1e1111111111111111111111111");
 export const computeBudgetProgram = address("ComputeBudget111111111111111111111111111111");
 
 const addressOf = getAddressDecoder();
@@ -17,6 +18,7 @@ export interface TokenAccount {
 
 const tokenAccountBytes = 165;
 const mintBytes = 82;
+const lookupTableHeaderBytes = 56;
 const initialized = 1;
 
 /** Undefined for anything that is no initialised token account. */
@@ -45,6 +47,16 @@ export function encodeMint(mint: { authority: Address; supply: bigint; decimals:
   viewOf(data).setBigUint64(36, mint.supply, true);
   data[44] = mint.decimals;
   data[45] = initialized;
+  return data;
+}
+
+/** An address lookup table that nobody can change. */
+export function encodeLookupTable(addresses: readonly Address[]): Uint8Array {
+  const data = new Uint8Array(lookupTableHeaderBytes + 32 * addresses.length);
+  viewOf(data).setUint32(0, 1, true);
+  // Never deactivated.
+  viewOf(data).setBigUint64(4, 0xffff_ffff_ffff_ffffn, true);
+  for (const [index, entry] of addresses.entries()) data.set(bytesOf.encode(entry), lookupTableHeaderBytes + 32 * index);
   return data;
 }
 

@@ -1,7 +1,15 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Address, createKeyPairFromPrivateKeyBytes, getAddressFromPublicKey, lamports } from "@solana/kit";
-import { associatedTokenAddress, encodeMint, encodeTokenAccount, systemProgram, tokenProgram } from "./accounts.ts";
+import {
+  associatedTokenAddress,
+  encodeLookupTable,
+  encodeMint,
+  encodeTokenAccount,
+  lookupTableProgram,
+  systemProgram,
+  tokenProgram,
+} from "./accounts.ts";
 import { Chain, type ChainOptions } from "./chain.ts";
 import { CutConnection, Endpoint, type EndpointFaults, RpcError } from "./endpoint.ts";
 import { stringifyWithBigInts } from "./json.ts";
@@ -93,6 +101,14 @@ export class SolanaStandIn {
     const account = await associatedTokenAddress(address, this.usdc.mint);
     const data = encodeTokenAccount({ mint: this.usdc.mint, owner: address, amount: amounts.usdc });
     this.#put(account, { data, programAddress: tokenProgram, amount: this.chain.minimumBalance(data.length) });
+  }
+
+  /** Puts addresses into a lookup table on chain. */
+  async lookupTable(entries: readonly Address[]): Promise<Address> {
+    const table = await addressOf(10);
+    const data = encodeLookupTable(entries);
+    this.#put(table, { data, programAddress: lookupTableProgram, amount: this.chain.minimumBalance(data.length) });
+    return table;
   }
 
   async stop(): Promise<void> {

@@ -5,6 +5,7 @@ import {
   AccountRole,
   appendTransactionMessageInstructions,
   compileTransaction,
+  compressTransactionMessageUsingAddressLookupTables,
   createKeyPairFromPrivateKeyBytes,
   createTransactionMessage,
   getAddressEncoder,
@@ -83,6 +84,8 @@ export class SwapMarket {
   readonly #chain: Chain;
   readonly #keys: KeyPair;
   readonly #faults: SwapFault[] = [];
+  /** A lookup table that the next transactions take accounts from, and what stands in it. */
+  lookupTable: { readonly address: Address; readonly entries: Address[] } | undefined;
   /** Where stolen goods go in faults. */
   readonly stranger: Address;
 
@@ -158,6 +161,7 @@ export class SwapMarket {
           draft,
         ),
       (draft) => appendTransactionMessageInstructions(instructions, draft),
+      (draft) => compressTransactionMessageUsingAddressLookupTables(draft, this.#tables()),
     );
     const signed = await partiallySignTransaction([this.#keys], compileTransaction(message));
     return {
@@ -166,6 +170,10 @@ export class SwapMarket {
       prioritizationFeeLamports: 0,
       computeUnitLimit,
     };
+  }
+
+  #tables(): Record<Address, Address[]> {
+    return this.lookupTable ? { [this.lookupTable.address]: this.lookupTable.entries } : {};
   }
 
   async #legs(quote: Quote, taker: Address, fault: SwapFault | undefined): Promise<Instruction[]> {
