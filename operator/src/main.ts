@@ -34,7 +34,9 @@ const config = loadConfig(operatorConfig, { file: process.env["BELLWETHER_CONFIG
 const log = createLogger({ name: "operator", level: config.logLevel });
 const clock = systemClock;
 const random = systemRandom;
-const instance = `${hostname()}_${randomUUID().slice(0, 8)}`;
+/** Names of a Deployment's pods are never used twice; outside a cluster a host name says nothing about who runs there. */
+const podName = process.env["POD_NAME"];
+const instance = `${podName ?? hostname()}_${randomUUID().slice(0, 8)}`;
 
 async function main(lifetime: Lifetime): Promise<void> {
   const { signal } = lifetime;
@@ -82,6 +84,7 @@ async function main(lifetime: Lifetime): Promise<void> {
     namespace,
     name: lease.name,
     identity: instance,
+    isPredecessor: (holder) => podName !== undefined && holder.startsWith(`${podName}_`),
     leaseDurationMs: lease.durationMs,
     renewDeadlineMs: Math.floor((lease.durationMs * 2) / 3),
     retryPeriodMs: Math.floor(lease.durationMs / 7),

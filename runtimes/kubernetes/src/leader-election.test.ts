@@ -32,7 +32,8 @@ interface Replica {
 }
 
 async function replica(identity: string, client: FakeCluster = cluster): Promise<Replica> {
-  const election = new LeaderElection({ client, ...around, namespace: "test", name: "operator", identity });
+  const isPredecessor = (holder: string): boolean => holder.split("_")[0] === identity.split("_")[0];
+  const election = new LeaderElection({ client, ...around, namespace: "test", name: "operator", identity, isPredecessor });
   const stop = new AbortController();
   const self: Replica = { election, stop, terms: 0, acting: false };
   stops.push(stop);
@@ -58,6 +59,25 @@ describe("leader election", () => {
     await around.clock.advance(4000);
     expect([first.acting, second.acting]).toEqual([false, true]);
     expect(cluster.read(leases, { namespace: "test", name: "operator" })?.spec).toMatchObject({ holderIdentity: "second" });
+  });
+
+  test("an earlier process of the same pod is not waited for, somebody else is", async () => {
+    const spec = {
+      holderIdentity: "pod-a_1",
+      leaseDurationSeconds: 15,
+      renewTime: "2026-01-01T00:00:00.000000Z",
+      leaseTransitions: 3,
+    };
+    cluster.put(leases, {
+      apiVersion: "coordination.k8s.io/v1",
+      kind: "Lease",
+      metadata: { name: "operator", namespace: "test" },
+      spec,
+    });
+    const other = await replica("pod-b_1");
+    expect(other.acting).toBe(false);
+    const successor = await replica("pod-a_2");
+    expect([successor.acting, other.acting]).toEqual([true, false]);
   });
 
   test("at no time do two replicas act, and a leader that cannot renew stops before another takes over", async () => {

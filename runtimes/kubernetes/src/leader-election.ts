@@ -5,7 +5,7 @@
  *      ▲                                          │ not renewed within the renew deadline, or taken by another
  *      └──────────────────────────────────────────┘ (the term's signal aborts; `assertLeading` throws from then on)
  *
- * The fence is by time: a leader stops acting `renewDeadlineMs` after its last renewal began, a follower takes over no
+ * A holder that is known to be dead is not waited for. Otherwise the fence is by time: a leader stops acting `renewDeadlineMs` after its last renewal began, a follower takes over no
  * earlier than `leaseDurationMs` after it *saw* the lease change. No clocks of two machines are compared.
  */
 import type { Clock } from "@bellwether/service-kit/clock";
@@ -29,6 +29,11 @@ export interface LeaderElectionOptions {
   readonly name: string;
   /** Unique to this process: pod name and a random part. */
   readonly identity: string;
+  /**
+   * True for a holder that is surely dead, such as an earlier process of the same pod, whose container the kubelet starts only once the old one has
+   * ended: its lease is not waited for. Default: nobody is.
+   */
+  readonly isPredecessor?: (holder: string) => boolean;
   readonly leaseDurationMs?: number;
   readonly renewDeadlineMs?: number;
   readonly retryPeriodMs?: number;
@@ -42,7 +47,13 @@ export class LeaderElection {
   #observed: { readonly resourceVersion: string; readonly sinceMs: number } | undefined;
 
   constructor(options: LeaderElectionOptions) {
-    this.#options = { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2000, ...options };
+    this.#options = {
+      leaseDurationMs: 15_000,
+      renewDeadlineMs: 10_000,
+      retryPeriodMs: 2000,
+      isPredecessor: () => false,
+      ...options,
+    };
   }
 
   get isLeading(): boolean {
@@ -138,9 +149,9 @@ export class LeaderElection {
   }
 
   #heldByOther(current: Stored<Lease>): boolean {
-    const { clock, identity } = this.#options;
+    const { clock, identity, isPredecessor } = this.#options;
     const { holderIdentity, leaseDurationSeconds = 0 } = current.spec ?? {};
-    if (!holderIdentity || holderIdentity === identity) return false;
+    if (!holderIdentity || holderIdentity === identity || isPredecessor(holderIdentity)) return false;
     const { resourceVersion } = current.metadata;
     if (this.#observed?.resourceVersion !== resourceVersion) this.#observed = { resourceVersion, sinceMs: clock.nowMs() };
     return clock.nowMs() - this.#observed.sinceMs < leaseDurationSeconds * 1000;
