@@ -8,7 +8,7 @@ import { measurePath } from "./measure.ts";
 import { curveOf, dayLosses } from "./outcome.ts";
 import { pairedReduction } from "./paired-reduction.ts";
 import { BLOCK_MINUTES, blockPool, drawPath, type PathKind } from "./paths.ts";
-import { DEVELOPMENT, EVALUATION } from "./seeds.ts";
+import { CANDIDATE, DEVELOPMENT, EVALUATION } from "./seeds.ts";
 
 const MINUTE_MS = 60_000;
 const synthetic = syntheticBars({ seed: 5, length: 6_000, timeframeMs: MINUTE_MS });
@@ -121,6 +121,7 @@ describe("experiment", () => {
     for (const kind of ["crash", "ordinary", "calm"] as const) {
       const { firstSeed, paths } = DEVELOPMENT[kind];
       expect(firstSeed + paths).toBeLessThanOrEqual(EVALUATION[kind].firstSeed);
+      expect(EVALUATION[kind].firstSeed + EVALUATION[kind].paths).toBeLessThanOrEqual(CANDIDATE[kind].firstSeed);
     }
   });
 
