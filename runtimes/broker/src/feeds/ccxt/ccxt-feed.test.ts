@@ -189,6 +189,19 @@ describe("live candles by polling", () => {
   });
 
   test.each([
+    { symbol: "DOGE/USDT", says: "MarketUnknown: scripted has no open market DOGE/USDT" },
+    { symbol: "BTC/USDT:USDT", says: "MarketTypeNotSupported: BTC/USDT:USDT is not a spot market" },
+  ])("a market that is configured and not to be had is told: $symbol", async ({ symbol, says }) => {
+    feed = new CcxtFeed({ exchange, markets: [{ symbol, timeframe: "1m" }], clock, log: silentLogger });
+    done = feed.run(
+      { onBaseBar: async () => undefined, onBar: () => undefined, onEnd: () => undefined },
+      { signal: stop.signal, waiting: [], resumeAfter: () => undefined },
+    );
+    await clock.advance(0);
+    expect(feed.state()).toEqual({ state: "failed", message: says });
+  });
+
+  test.each([
     { market: "BTC/USDT:USDT", timeframe: "1m", code: "MARKET_TYPE_NOT_SUPPORTED" },
     { market: "DOGE/USDT", timeframe: "1m", code: "MARKET_UNKNOWN" },
     { market: "BTC/USDT", timeframe: "7m", code: "TIMEFRAME_NOT_AVAILABLE" },

@@ -75,13 +75,32 @@ export class CcxtFeed implements MarketFeed {
   state(): BrokerAccount["feed"] {
     const { clock, exchange } = this.#options;
     if (!this.#started) return { state: "starting", message: this.#problem };
+    const unlisted = this.#unlisted();
+    if (unlisted.length > 0 && unlisted.length === this.#options.markets.length)
+      return { state: "failed", message: this.#unlistedMessage(unlisted) };
     if (this.#series.size === 0) return { state: "running", message: `${exchange.name} answers; no market is asked for` };
     const silentMs = clock.nowMs() - this.#lastBarWallMs;
-    if (silentMs <= staleAfterMs) return { state: "running", message: `closed candles of ${exchange.name}` };
+    if (silentMs <= staleAfterMs) {
+      const told = unlisted.length > 0 ? `; ${this.#unlistedMessage(unlisted)}` : "";
+      return { state: "running", message: `closed candles of ${exchange.name}${told}` };
+    }
     return {
       state: "stale",
       message: `no candle of ${exchange.name} for ${Math.round(silentMs / 1000)} s: ${this.#problem}`.slice(0, 500),
     };
+  }
+
+  /** Markets that were asked for by configuration and that the exchange does not have. */
+  #unlisted(): readonly string[] {
+    const { exchange, markets } = this.#options;
+    return [...new Set(markets.map(({ symbol }) => symbol))].filter((symbol) => typeof exchange.market(symbol) === "string");
+  }
+
+  #unlistedMessage(symbols: readonly string[]): string {
+    const { exchange } = this.#options;
+    const [first = ""] = symbols;
+    if (exchange.market(first) === "not-spot") return `MarketTypeNotSupported: ${first} is not a spot market`;
+    return `MarketUnknown: ${exchange.name} has no open market ${symbols.slice(0, 5).join(", ")}`;
   }
 
   marketTimeMs(): number {
