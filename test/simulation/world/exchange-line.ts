@@ -51,6 +51,7 @@ function clientOf({ wire, process, exchange, nowMs }: ExchangeLineOptions): Ccxt
   const client = {
     throttle: async (): Promise<void> => undefined,
     handleErrors: (): unknown => undefined,
+    sign: (): { headers: object } => ({ headers: {} }),
   } as unknown as CcxtExchange;
   for (const [kind, endpoint] of Object.entries(endpoints)) {
     client[kind] = async (parameters: never): Promise<unknown> => {
