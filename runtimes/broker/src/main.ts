@@ -7,8 +7,8 @@ import {
   Metrics,
   TokenVerifier,
   createLogger,
-  killOwnProcess,
   hasCode,
+  killOwnProcess,
   loadConfig,
   runService,
   startHealthServer,
@@ -85,7 +85,12 @@ async function openAccount(): Promise<OpenedAccount> {
 
 async function openLive(account: CcxtAccountConfig): Promise<OpenedAccount> {
   try {
-    const { exchange, openVenue } = await openCcxt({ account, clock: systemClock, load: (name) => import(exchangeModule(name)) });
+    const { exchange, openVenue } = await openCcxt({
+      account,
+      clock: systemClock,
+      load: (name) => import(exchangeModule(name)),
+      connect: (url) => new WebSocket(url),
+    });
     return { feed: new CcxtFeed({ exchange, markets: config.markets, clock: systemClock, log }), openVenue };
   } catch (error) {
     if (!hasCode<BrokerErrorCode>(error)) throw error;

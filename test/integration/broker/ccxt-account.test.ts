@@ -217,6 +217,30 @@ describe.skipIf(missing !== undefined)("an account at an exchange", () => {
     });
   });
 
+  test("news over WebSocket spare the wait; muted or cut off, asking finds the same", async () => {
+    await open();
+    const { broker } = await start({ news: true });
+    const stateOf = async (id: string): Promise<string> => (await broker.find(id)).state;
+    await expect.poll(() => world.venue.listeners, { timeout: 20_000 }).toBe(1);
+    const first = world.order({ type: "limit", limit: "39500" });
+    await broker.submit(world.approver.approve(first));
+    world.price("39400");
+    await expect
+      .poll(async () => (await world.clock.advance(0), stateOf(first.clientOrderId)), { timeout: 20_000 })
+      .toBe("Filled");
+    world.venue.muteStream(true);
+    const second = world.order({ type: "limit", limit: "39000" });
+    await broker.submit(world.approver.approve(second));
+    world.price("38900");
+    await broker.sweep();
+    expect(await stateOf(second.clientOrderId)).toBe("Filled");
+    world.venue.muteStream(false);
+    world.venue.restart();
+    await expect.poll(() => world.venue.listeners, { timeout: 20_000 }).toBe(0);
+    await expect.poll(async () => (await world.clock.advance(100), world.venue.listeners), { timeout: 20_000 }).toBe(1);
+    await world.verify();
+  });
+
   test("fees taken from a third asset are recorded in it, and every balance adds up", async () => {
     await open("binance", {
       feeAsset: { asset: "BNB", price: "600" },

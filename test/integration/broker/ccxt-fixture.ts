@@ -84,7 +84,13 @@ export class LiveWorld {
 
   /** A broker process that has taken the account over; `crashAt` ends it there. */
   async broker(
-    options: { crashAt?: FailPointName | number; key?: number; policyUid?: string; config?: Partial<BrokerConfigInput> } = {},
+    options: {
+      crashAt?: FailPointName | number;
+      key?: number;
+      policyUid?: string;
+      news?: boolean;
+      config?: Partial<BrokerConfigInput>;
+    } = {},
   ): Promise<RunningLive> {
     const config = this.#config(options);
     const failPoints = new CrashSwitch(options.crashAt);
@@ -101,6 +107,7 @@ export class LiveWorld {
       account,
       clock: this.clock,
       load: (name) => import(`../../../runtimes/broker/src/feeds/ccxt/exchanges/${name}.ts`),
+      ...(options.news === true ? { connect: (url: string) => new WebSocket(url) } : {}),
     });
     const feed = new CcxtFeed({ exchange, markets: config.markets, clock: this.clock, log: testLog });
     const stop = new AbortController();

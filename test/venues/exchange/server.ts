@@ -58,6 +58,11 @@ export class ExchangeServer {
     this.#stream.muted = muted;
   }
 
+  /** How many listen to their account. */
+  get listeners(): number {
+    return this.#stream.listeners;
+  }
+
   #open(): Exchange {
     return new Exchange({ ...this.#options, now: () => this.#options.now() + this.skewMs });
   }

@@ -28,6 +28,10 @@ export class UserStream {
     this.#unfollow = exchange.onChange((order, trade) => this.#tell(order, trade));
   }
 
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
   dropAll(): void {
     for (const client of this.#listeners.keys()) client.terminate();
     this.#listeners.clear();

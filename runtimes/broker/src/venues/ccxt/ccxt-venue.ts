@@ -17,6 +17,7 @@ import type {
 import type { AccountClient } from "./account-client.ts";
 import { type MeasuredOffset, measureOffset } from "./clock-offset.ts";
 import type { ExchangeDialect, PlaceReply, RawOrder, RawTrade } from "./dialects/dialect.ts";
+import { type NewsChannel, NewsStream, type Socket } from "./news-stream.ts";
 import { orderShape } from "./order-shape.ts";
 
 export interface CcxtVenueOptions {
@@ -32,6 +33,8 @@ export interface CcxtVenueOptions {
   readonly clock: Clock;
   readonly failPoints: FailPoints;
   readonly log: Logger;
+  /** News of the account, and the means to hear it; absent: orders are asked about only. */
+  readonly news?: { readonly channel: NewsChannel; readonly connect: (url: string) => Socket };
 }
 
 type Fault = { readonly code: BrokerErrorCode; readonly message: string };
@@ -64,12 +67,21 @@ export class CcxtVenue implements Venue {
   #claimed = false;
   #permitted = false;
   #fault: Fault | undefined;
+  readonly #news: NewsStream | undefined;
 
   constructor(options: CcxtVenueOptions) {
     this.#options = options;
     this.validity = options.dialect.validity;
     this.fingerprint = options.fingerprint;
-    const { dialect, client } = options;
+    const { dialect, client, news, clock, log } = options;
+    if (news)
+      this.#news = new NewsStream({
+        ...news,
+        venueTimeMs: () => clock.nowMs() + client.offsetMs,
+        heard: (ids) => this.#hint(ids),
+        clock,
+        log,
+      });
     if (dialect.cancelAllAfter)
       this.cancelAllAfter = (timeoutMs) => this.#read(async () => dialect.cancelAllAfter?.(client.ask, timeoutMs));
   }
@@ -130,7 +142,7 @@ export class CcxtVenue implements Venue {
     }
     if (reply.accepted) failPoints.pass("after-venue-accept");
     if (!reply.accepted) return this.#refused(reply);
-    if (reply.outdated === true) this.#hint(order.clientOrderId);
+    if (reply.outdated === true) this.#hint([order.clientOrderId]);
     const trades = reply.trades?.map((trade) => this.#trade(trade, { clientOrderId: order.clientOrderId, market: order.market }));
     return {
       accepted: true,
@@ -215,13 +227,15 @@ export class CcxtVenue implements Venue {
   }
 
   /** After the answer has been recorded: a hint that came first would find an order that has not been sent. */
-  #hint(clientOrderId: string): void {
+  #hint(clientOrderIds: readonly string[]): void {
     this.#options.clock.setTimeout(() => {
-      for (const listener of this.#listeners) listener([clientOrderId]);
+      for (const listener of this.#listeners) listener(clientOrderIds);
     }, 0);
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#news?.close();
+  }
 
   /** A fault that a person has to mend stands until it is gone. @returns whether there is none */
   async #judged(check: () => Promise<void>): Promise<boolean> {
@@ -261,6 +275,7 @@ export class CcxtVenue implements Venue {
     } else await this.#authorised(() => dialect.balances(client.ask));
     this.#fault = undefined;
     this.#permitted = true;
+    this.#news?.start();
     this.#due.permissions = clock.nowMs() + permissionsEveryMs;
   }
 

@@ -10,6 +10,7 @@ import { fingerprintOf, readCredentials } from "./credentials.ts";
 import { binanceDialect } from "./dialects/binance.ts";
 import type { ExchangeDialect } from "./dialects/dialect.ts";
 import { okxDialect } from "./dialects/okx.ts";
+import type { Socket } from "./news-stream.ts";
 
 /** Exchanges whose lookup by client order id has been proven against test/venues/exchange, and whose words have been read. */
 const verified: Readonly<Record<string, ExchangeDialect>> = { binance: binanceDialect, okx: okxDialect };
@@ -18,6 +19,8 @@ export interface OpenCcxtOptions {
   readonly account: CcxtAccountConfig;
   readonly clock: Clock;
   readonly load: (name: ExchangeName) => Promise<unknown>;
+  /** Opens a WebSocket for news of the account; absent: none are heard. */
+  readonly connect?: (url: string) => Socket;
 }
 
 export interface OpenedCcxt {
@@ -27,7 +30,7 @@ export interface OpenedCcxt {
 }
 
 /** @throws CodedError EXCHANGE_NOT_VERIFIED, EXCHANGE_UNKNOWN, CREDENTIALS_INVALID */
-export async function openCcxt({ account, clock, load }: OpenCcxtOptions): Promise<OpenedCcxt> {
+export async function openCcxt({ account, clock, load, connect }: OpenCcxtOptions): Promise<OpenedCcxt> {
   const { exchange, baseUrl, sandbox, credentialsDirectory } = account;
   const dialect = Object.hasOwn(verified, exchange) ? verified[exchange] : undefined;
   if (!dialect) {
@@ -37,6 +40,7 @@ export async function openCcxt({ account, clock, load }: OpenCcxtOptions): Promi
   const credentials = readCredentials(credentialsDirectory, dialect.credentialNames);
   const opened = await openClient({ exchange, baseUrl, sandbox, credentials, load });
   const client = new AccountClient(opened.client, dialect, clock);
+  const channel = credentials.secret.includes("PRIVATE KEY") ? undefined : dialect.news?.({ credentials, sandbox, baseUrl });
   const fingerprint = fingerprintOf(exchange, credentials);
   return {
     exchange: publicExchangeOf(opened),
@@ -52,6 +56,7 @@ export async function openCcxt({ account, clock, load }: OpenCcxtOptions): Promi
         clock,
         failPoints,
         log,
+        ...(channel && connect ? { news: { channel, connect } } : {}),
       }),
   };
 }

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { CodedError } from "@bellwether/service-kit";
 import { z } from "zod";
 import type { BrokerErrorCode } from "../../../errors.ts";
@@ -36,6 +37,9 @@ const tradeRow = z.looseObject({
   isBuyer: z.boolean(),
 });
 const accountRow = z.looseObject({ balances: z.array(z.looseObject({ asset: z.string(), free: amount, locked: amount })) });
+const newsRow = z.looseObject({
+  event: z.looseObject({ e: z.literal("executionReport"), c: z.string(), C: z.string().optional() }),
+});
 const restrictions = z.looseObject({ enableSpotAndMarginTrading: z.boolean(), enableWithdrawals: z.boolean() });
 
 const states: Readonly<Record<string, RawOrder["state"]>> = {
@@ -121,6 +125,32 @@ export const binanceDialect: ExchangeDialect = {
       .array(tradeRow)
       .parse(await ask("privateGetMyTrades", parameters))
       .map((row) => rawTrade(row, marketId));
+  },
+
+  /** WebSocket API, one signed subscription. A Secret with a PEM key has no HMAC to sign it with, and does without news. */
+  news({ credentials, sandbox, baseUrl }) {
+    const host = sandbox ? "wss://ws-api.testnet.binance.vision" : "wss://ws-api.binance.com:443";
+    const url = `${baseUrl === undefined ? host : baseUrl.replace(/^http/, "ws").replace(/\/$/, "")}/ws-api/v3`;
+    return {
+      url,
+      subscribe: (nowMs) => {
+        const parameters = { apiKey: credentials.apiKey, recvWindow: validity.windowMs, timestamp: nowMs };
+        const text = Object.entries(parameters)
+          .map(([name, value]) => `${name}=${value}`)
+          .join("&");
+        const signature = createHmac("sha256", credentials.secret).update(text).digest("hex");
+        return [
+          JSON.stringify({ id: "news", method: "userDataStream.subscribe.signature", params: { ...parameters, signature } }),
+        ];
+      },
+      idsIn: (message) => {
+        const read = newsRow.safeParse(JSON.parse(message));
+        // A cancelled order is told under the cancel's own id, its own stands beside it.
+        return read.success
+          ? [read.data.event.C, read.data.event.c].filter((id): id is string => id !== undefined && id !== "")
+          : [];
+      },
+    };
   },
 
   async balances(ask) {

@@ -1,8 +1,17 @@
 import type { OrderState } from "@bellwether/trading";
+import type { Credentials } from "../credentials.ts";
+import type { NewsChannel } from "../news-stream.ts";
 import type { OrderShape } from "../order-shape.ts";
 
 /** One request to the venue through ccxt's implicit method of this name. `urgent`: an order or a cancel, before all reads. */
 export type Ask = (method: string, parameters: Record<string, unknown>, options?: { urgent?: boolean }) => Promise<unknown>;
+
+export interface NewsOptions {
+  readonly credentials: Credentials;
+  readonly sandbox: boolean;
+  /** Replaces the exchange's own host. */
+  readonly baseUrl: string | undefined;
+}
 
 const headersKey = "bellwether:headers";
 
@@ -97,4 +106,6 @@ export interface ExchangeDialect {
   tradesSince(ask: Ask, query: { marketId: string; sinceMs: number }): Promise<readonly RawTrade[]>;
   balances(ask: Ask): Promise<readonly { asset: string; free: string; locked: string }[]>;
   cancelAllAfter?(ask: Ask, timeoutMs: number): Promise<void>;
+  /** Where and how news of the account is to be had; absent: orders are asked about only. */
+  news?(options: NewsOptions): NewsChannel;
 }
