@@ -1,6 +1,7 @@
+import { transactionSteps } from "@bellwether/postgres";
 import { failPointNames as brokerPoints } from "../../runtimes/broker/src/fail-points.ts";
 import { failPointNames as riskPoints } from "../../runtimes/risk/src/fail-points.ts";
-import { transactionSteps } from "@bellwether/postgres";
+import { chainFaults } from "./world/chain-line.ts";
 import { exchangeFaults } from "./world/exchange-wire.ts";
 
 /** Where a process can end. */
@@ -14,8 +15,8 @@ export const steps = [
 ] as const;
 export type Step = (typeof steps)[number];
 
-/** What goes wrong between services, besides what goes wrong at the exchange. */
-export const serviceFaults = [
+/** What goes wrong between services, besides what goes wrong at the venue. */
+const serviceFaults = [
   "decision-reply-lost",
   "approval-lost",
   "approval-late",
@@ -24,7 +25,7 @@ export const serviceFaults = [
   "commit-reply-lost",
   "journal-outage",
 ] as const;
-export const faults = [...exchangeFaults, ...serviceFaults] as const;
+export const faults = [...exchangeFaults, ...serviceFaults, ...chainFaults] as const;
 export type Fault = (typeof faults)[number];
 
 export interface Pair {
@@ -32,13 +33,32 @@ export interface Pair {
   readonly fault: Fault;
 }
 
-export function pairAt(index: number): Pair {
-  const step = steps[index % steps.length] ?? steps[0];
-  const fault = faults[Math.floor(index / steps.length) % faults.length] ?? faults[0];
-  return { step, fault };
+export type VenueKind = "exchange" | "chain";
+
+const isChainFault = (fault: Fault): boolean => (chainFaults as readonly string[]).includes(fault);
+
+function pairsOf(kind: VenueKind): readonly Pair[] {
+  // Only a wallet signs bytes of its own.
+  const own = steps.filter((step) => kind === "chain" || step !== "broker:after-signed-stored");
+  return faults
+    .filter((fault) => isChainFault(fault) === (kind === "chain"))
+    .flatMap((fault) => own.map((step) => ({ step, fault })));
 }
 
-export const pairCount = steps.length * faults.length;
+/** Every pair that can be: faults of exchanges and of services at an exchange, those of chains at a chain. */
+export const pairs: Readonly<Record<VenueKind, readonly Pair[]>> = { exchange: pairsOf("exchange"), chain: pairsOf("chain") };
+export const pairCount = pairs.exchange.length + pairs.chain.length;
+
+/** The pairs that history `seed` tries: one after another, so that a run of histories tries all of them again and again. */
+export function planOf(seed: number, episodes: number): { readonly venue: VenueKind; readonly planned: readonly Pair[] } {
+  const venue = seed % 4 === 3 ? "chain" : "exchange";
+  const first = (venue === "chain" ? Math.floor(seed / 4) : seed) * episodes;
+  const list = pairs[venue];
+  return {
+    venue,
+    planned: Array.from({ length: episodes }, (_, index) => list[(first + index) % list.length]).flatMap((pair) => pair ?? []),
+  };
+}
 
 /** How often each step was crashed at while each fault happened. */
 export class Coverage {
@@ -58,6 +78,6 @@ export class Coverage {
   }
 
   get missed(): Pair[] {
-    return steps.flatMap((step) => faults.map((fault) => ({ step, fault })).filter((pair) => this.hits(pair) === 0));
+    return [...pairs.exchange, ...pairs.chain].filter((pair) => this.hits(pair) === 0);
   }
 }

@@ -1,10 +1,11 @@
 import type { JournalFault } from "./journal/memory-postgres.ts";
 import { type Random, hasCode, seededRandom } from "@bellwether/service-kit";
-import { type Pair, Coverage, pairAt } from "./coverage.ts";
+import { Coverage, type Pair, planOf } from "./coverage.ts";
 import type { Backup } from "./journal/memory-postgres.ts";
 import type { Monitor } from "./monitor.ts";
 import type { Mutant } from "./mutants.ts";
 import { type Wants, registrationOf, strategies } from "./world/agent-node.ts";
+import { type ChainFault, chainFaults } from "./world/chain-line.ts";
 import { type ExchangeFault, type RequestKind, exchangeFaults } from "./world/exchange-wire.ts";
 import type { CallFault } from "./world/network.ts";
 import type { ProcessKind } from "./world/sim-process.ts";
@@ -84,6 +85,13 @@ class PairFate implements Fate {
     return fault;
   }
 
+  chainFault(): ChainFault | undefined {
+    const fault = this.#pair?.fault;
+    if (this.faulted || fault === undefined || !isChainFault(fault)) return undefined;
+    this.faulted = true;
+    return fault;
+  }
+
   callFault(kind: "submit" | "void" | "cancel" | "account" | "decide"): CallFault {
     // Nothing is voided but what was approved and never arrived.
     if (kind === "submit" && this.#pair?.step.includes("tombstone") && !this.#droppedApproval) {
@@ -124,6 +132,10 @@ function isExchangeFault(fault: string): fault is ExchangeFault {
   return (exchangeFaults as readonly string[]).includes(fault);
 }
 
+function isChainFault(fault: string): fault is ChainFault {
+  return (chainFaults as readonly string[]).includes(fault);
+}
+
 /** Which requests a fault is about. */
 function concerns(fault: ExchangeFault, kind: RequestKind, rows: number): boolean {
   if (fault === "duplicate-fill") return kind === "trades" && rows > 0;
@@ -132,9 +144,9 @@ function concerns(fault: ExchangeFault, kind: RequestKind, rows: number): boolea
   return kind === "place";
 }
 
-/** One history: a market, two strategies, and eight crashes, each with a fault of its own. The same seed is the same history, to the last event. */
+/** One history: a market, two strategies, and six crashes, each with a fault of its own. The same seed is the same history, to the last event. */
 export class History {
-  readonly #seed: number;
+  readonly #planned: readonly Pair[];
   readonly #random: Random;
   readonly #fate: PairFate;
   readonly #world: World;
@@ -144,10 +156,11 @@ export class History {
   #backup: Backup | undefined;
 
   constructor(seed: number, template: Template, mutant?: Mutant) {
-    this.#seed = seed;
+    const { venue, planned } = planOf(seed, episodes);
+    this.#planned = planned;
     this.#random = seededRandom(seed ^ 0x5eed);
     this.#fate = new PairFate(this.#random);
-    this.#world = new World({ seed, template, fate: this.#fate, mutant });
+    this.#world = new World({ seed, template, venue, fate: this.#fate, mutant });
   }
 
   /** @throws Violation, or whatever else the code under test did that it must not do */
@@ -157,7 +170,7 @@ export class History {
     process.on("unhandledRejection", onStray);
     try {
       await this.#open();
-      for (let index = 0; index < episodes; index += 1) await this.#episode(pairAt(this.#seed * episodes + index));
+      for (const pair of this.#planned) await this.#episode(pair);
       while (world.monitor.seen.intents < minimumIntents && this.#bars < mostBars) await this.#bar();
       await this.#finish();
       const { seen } = world.monitor;

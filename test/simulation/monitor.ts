@@ -147,7 +147,8 @@ export class Monitor {
       const state = String(this.#cell("broker.orders", row, "state"));
       const there = exchange.order(id);
       const expected = there?.state ?? "absent";
-      const agrees = there ? state === there.state : state === "NotSent" || state === "Rejected";
+      // A transaction whose blockhash expired is nowhere, and never will be.
+      const agrees = there ? state === there.state : state === "NotSent" || state === "Rejected" || state === "Expired";
       if (!agrees) throw new Violation(2, `order ${id} is ${state} in the journal and ${expected} at the exchange`);
     }
     for (const { clientId } of exchange.orders)

@@ -1,6 +1,6 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { faults, pairCount, steps } from "./coverage.ts";
+import { type Fault, type Step, faults, pairCount, pairs, steps } from "./coverage.ts";
 import { type Mutant, mutants } from "./mutants.ts";
 import { type RunResult, replayCommand, runHistories } from "./run-histories.ts";
 
@@ -63,9 +63,10 @@ function matrix({ coverage }: RunResult): string {
   const width = Math.max(...steps.map(({ length }) => length));
   const header = faults.map((fault, index) => `  ${String.fromCharCode(65 + index)} ${fault}`).join("\n");
   const columns = faults.map((_fault, index) => String.fromCharCode(65 + index).padStart(6)).join("");
-  const rows = steps.map(
-    (step) => step.padEnd(width) + faults.map((fault) => String(coverage.hits({ step, fault })).padStart(6)).join(""),
-  );
+  const possible = new Set([...pairs.exchange, ...pairs.chain].map(({ step, fault }) => `${step}/${fault}`));
+  const cell = (step: Step, fault: Fault): string =>
+    possible.has(`${step}/${fault}`) ? String(coverage.hits({ step, fault })) : "-";
+  const rows = steps.map((step) => step.padEnd(width) + faults.map((fault) => cell(step, fault).padStart(6)).join(""));
   return [header, "", " ".repeat(width) + columns, ...rows].join("\n");
 }
 
@@ -85,14 +86,14 @@ function report(result: RunResult, { mutant }: Options, seconds: number): string
 
 function asJson(result: RunResult, { mutant }: Options, seconds: number): string {
   const { coverage, failures, fewestIntents, ...figures } = result;
-  const pairs = steps.flatMap((step) => faults.map((fault) => ({ step, fault, hits: coverage.hits({ step, fault }) })));
+  const hits = [...pairs.exchange, ...pairs.chain].map((pair) => ({ ...pair, hits: coverage.hits(pair) }));
   return JSON.stringify({
     ...figures,
     seconds,
     ...(mutant === undefined ? {} : { mutant }),
     fewestIntents: Number.isFinite(fewestIntents) ? fewestIntents : 0,
     failures: failures.map((failure) => ({ ...failure, replay: replayCommand(failure.seed, mutant) })),
-    pairs,
+    pairs: hits,
   });
 }
 

@@ -307,6 +307,8 @@ function compileCall({ name, args }: Extract<Expression, { type: "call" }>, scop
     case "abs":
     case "length":
       return compileFunction(name, first ?? constant("unknown", null));
+    case "split_part":
+      return derived("text", values, (frame) => partOf(values.map(({ evaluate }) => evaluate(frame))));
     case "make_interval":
       return derived("interval", values, (frame) => Number(first?.evaluate(frame)) * 1_000);
     case "pg_advisory_xact_lock":
@@ -348,6 +350,11 @@ function compileFunction(name: "floor" | "trunc" | "trim_scale" | "abs" | "lengt
     const value = of.evaluate(frame);
     return value === null ? null : work(value);
   });
+}
+
+function partOf([text = null, separator = null, position = null]: readonly Value[]): Value {
+  if (text === null || separator === null || position === null) return null;
+  return String(text).split(String(separator))[Number(position) - 1] ?? "";
 }
 
 function lengthOf(value: Value): Value {

@@ -18,6 +18,9 @@ import { Violation } from "../monitor.ts";
 import { Monitor } from "../monitor.ts";
 import { Agent, type Wants, strategies } from "./agent-node.ts";
 import { type BrokerNode, startBroker } from "./broker-node.ts";
+import type { OpenVenue } from "../../../runtimes/broker/src/venues/venue.ts";
+import type { VenueKind } from "../coverage.ts";
+import { type ChainFault, ChainModel, openChainLine } from "./chain-line.ts";
 import { openExchangeLine } from "./exchange-line.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 import { type ExchangeFault, ExchangeWire, type RequestKind } from "./exchange-wire.ts";
@@ -50,6 +53,7 @@ export async function makeTemplate(): Promise<Template> {
 export interface Fate {
   crashes(kind: ProcessKind, step: string): boolean;
   exchangeFault(kind: RequestKind, rows: number): ExchangeFault | undefined;
+  chainFault(): ChainFault | undefined;
   callFault(kind: "submit" | "void" | "cancel" | "account" | "decide"): CallFault;
   journalFault(kind: ProcessKind): JournalFault;
   agentWants(): Wants;
@@ -58,6 +62,7 @@ export interface Fate {
 export interface WorldOptions {
   readonly seed: number;
   readonly template: Template;
+  readonly venue: VenueKind;
   readonly fate: Fate;
   readonly mutant: Mutant | undefined;
 }
@@ -75,6 +80,7 @@ export class World {
   readonly #options: WorldOptions;
   readonly #network: Network;
   readonly #wire: ExchangeWire;
+  readonly #chain: ChainModel;
   #risk: RiskNode | undefined;
   /** A risk that may not know yet that another one has taken over. */
   #rival: RiskNode | undefined;
@@ -103,6 +109,7 @@ export class World {
       exchange: this.exchange,
       takeFault: (kind, rows) => fate.exchangeFault(kind, rows),
     });
+    this.#chain = new ChainModel({ clock: this.clock, random: this.random, exchange: this.exchange });
     this.monitor = new Monitor({
       server: this.server,
       exchange: this.exchange,
@@ -238,14 +245,7 @@ export class World {
     this.market.detach();
     const { mutant } = this.#options;
     const sendLog = this.volume.open(process);
-    const openVenue = openExchangeLine({
-      wire: this.#wire,
-      exchange: this.exchange,
-      process,
-      nowMs: () => this.clock.nowMs(),
-      onPlacing: (id) => this.#watched(() => this.monitor.onPlacing(id)),
-      retriesBlindly: mutant === "blind-retry",
-    });
+    const openVenue = this.#venueOf(process);
     const forgets = mutant === "restore-reuse-ids";
     process.onDeath(() => this.#restartLater(() => this.#broker?.process === process && this.#startBroker()));
     const starting = startBroker({
@@ -263,6 +263,26 @@ export class World {
       (node) => void (this.#broker = node),
       (error: unknown) => this.#ended(process, error),
     );
+  }
+
+  #venueOf(process: SimProcess): OpenVenue {
+    const { mutant, venue, fate } = this.#options;
+    const { exchange, random } = this;
+    const onPlacing = (id: string): void => this.#watched(() => this.monitor.onPlacing(id));
+    if (venue === "chain") {
+      const takeFault = (): ChainFault | undefined => fate.chainFault();
+      return openChainLine({
+        chain: this.#chain,
+        exchange,
+        process,
+        random,
+        takeFault,
+        onPlacing,
+        resignsEarly: mutant === "early-resign",
+      });
+    }
+    const nowMs = (): number => this.clock.nowMs();
+    return openExchangeLine({ wire: this.#wire, exchange, process, nowMs, onPlacing, retriesBlindly: mutant === "blind-retry" });
   }
 
   /** The broker's stream to risk: hints, a few milliseconds later. */
