@@ -198,6 +198,8 @@ export class LiveStack {
       markets: [{ symbol: market, timeframe }],
       shareRatio: "0.5",
       suspended: false,
+      // Below this from the first mark on: no strategy doubles its money here.
+      alerts: [{ name: "modest", metric: "pnlRatio", threshold: "1" }],
     };
     try {
       const register = () => this.#client("operator").put(`/v1/strategies/${strategyUid}`, { schema: registrationReply, body });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { WebhookReceiver } from "../../../runtimes/service-kit/src/testing/webhook-receiver.ts";
 import { describeWithControlPlane } from "../control-plane.ts";
 import { type TestPostgres, postgresMissing, rowsOf, startPostgres } from "../order-path/postgres.ts";
@@ -11,6 +11,9 @@ import { LiveStack } from "./live-stack.ts";
 const annotation = "bellwether.dev/halt";
 const missing = postgresMissing();
 const limits = { maxPositionRatio: "0.3", maxTokenConcentrationRatio: "1", maxOrderNotional: "1000000" };
+
+// Every command is a process of its own: on a busy machine a test takes its time.
+vi.setConfig({ testTimeout: 300_000 });
 
 await describeWithControlPlane(
   `kubectl bellwether with a real risk${missing === undefined ? "" : ` (skipped: ${missing})`}`,
@@ -230,6 +233,8 @@ await describeWithControlPlane(
       );
       const ids = webhook.taken.map(({ body }) => (body as { attachments: { footer: string }[] }).attachments[0]?.footer);
       expect(new Set(ids).size).toBe(ids.length);
+      // The strategy was registered once, before risk was killed: its alert was remembered, and not told again.
+      expect(told().filter((text) => text.includes("strategy trend, alert modest: pnlRatio is"))).toHaveLength(1);
       expect(stack.logs()).not.toContain("very-secret-part");
     });
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { FakeRisk, portfolioObject } from "kubectl-bellwether/testing/fake-world";
 import { clientOrderId, intentId, intentObject, orderEntryObject } from "kubectl-bellwether/testing/wire-objects";
 import type { StoredPolicy } from "kubectl-bellwether/cluster";
@@ -12,6 +12,9 @@ import { KubeletStandIn } from "./kubelet-stand-in.ts";
 import { riskServer } from "./risk-server.ts";
 
 const haltAnnotation = "bellwether.dev/halt";
+
+// Every command is a process of its own: on a busy machine a test takes its time.
+vi.setConfig({ testTimeout: 300_000 });
 
 await describeWithControlPlane("kubectl bellwether on a real API server", {}, (plane) => {
   let kubelet: KubeletStandIn;
