@@ -70,6 +70,18 @@ describe.skipIf(missing !== undefined)("a Solana wallet on a real SVM and a real
       await world.balancesAgree(broker);
     });
 
+    test("many orders at once: each is judged by its own effect, and all of them add up", async () => {
+      await open();
+      const { broker } = await start();
+      const orders = Array.from({ length: 12 }, (_, ordinal) =>
+        world.order(ordinal, ordinal % 2 === 0 ? { quantity: "0.01" } : { side: "buy", quantity: "0.01", maxCost: "2" }),
+      );
+      for (const order of orders) expect(await submit(order)).toMatchObject({ state: "Working" });
+      for (const order of orders) await settled(order.clientOrderId, "Filled");
+      expect(world.landings).toBe(orders.length);
+      await world.balancesAgree(broker);
+    });
+
     test("opens the token account it needs, and counts the rent", async () => {
       await open();
       const { solana } = world;

@@ -220,8 +220,11 @@ export class Chain {
     return this.#svm.minimumBalanceForRentExemption(BigInt(bytes));
   }
 
-  /** Runs a transaction on the newest state without keeping anything. */
-  simulate(wire: WireTransaction): Simulation {
+  /** Runs a transaction on the state after `block` without keeping anything. */
+  simulate(wire: WireTransaction, block: Block): Simulation {
+    const later = new Set(this.blocks.slice(this.blocks.lastIndexOf(block) + 1).flatMap(({ before }) => [...before.keys()]));
+    const newest = new Map([...later].map((address) => [address, this.#current(address)]));
+    for (const address of later) this.#restore(address, this.account(address, block));
     this.#svm.withSigverify(false);
     try {
       const result = this.#svm.simulateTransaction(wire.transaction);
@@ -232,10 +235,11 @@ export class Chain {
         err: failed ? transactionError(result.err()) : null,
         logs: meta.logs(),
         units: meta.computeUnitsConsumed(),
-        account: (address) => existing(after.get(address)) ?? (after.has(address) ? undefined : this.#current(address)),
+        account: (address) => existing(after.get(address)) ?? (after.has(address) ? undefined : this.account(address, block)),
       };
     } finally {
       this.#svm.withSigverify(true);
+      for (const [address, account] of newest) this.#restore(address, account);
     }
   }
 

@@ -271,7 +271,7 @@ export class Endpoint {
     const loaded = this.#chain.loadedAddresses(wire);
     const most = wire.staticAccounts.length + loaded.writable.length + loaded.readonly.length;
     if (wanted && wanted.length > most) throw new RpcError(-32602, `Too many accounts provided; max ${most}`);
-    const simulated = this.#chain.simulate(wire);
+    const simulated = this.#chain.simulate(wire, view);
     return inContext(view, {
       err: simulated.err,
       logs: simulated.logs,

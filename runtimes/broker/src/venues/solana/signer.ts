@@ -21,8 +21,9 @@ import {
 import type { Wallet } from "./keypair.ts";
 import { associatedTokenProgram, tokenProgram } from "./program-addresses.ts";
 import type { RpcPool } from "./rpc-pool.ts";
-import { type ApprovedChange, type ChangeViolation, checkSimulatedChange } from "./simulated-changes.ts";
-import { type PolicyVerdict, type TransactionPolicy, checkTransaction, sayViolation } from "./transaction-policy.ts";
+import type { RpcSource, SimulationResult } from "./rpc-source.ts";
+import { type ApprovedChange, checkSimulatedChange } from "./simulated-changes.ts";
+import { type TransactionPolicy, checkTransaction, sayViolation } from "./transaction-policy.ts";
 import { type AccountStates, type WalletState, walletState } from "./wallet-state.ts";
 
 /** Bytes that were checked, simulated and signed; nothing of them has left. */
@@ -51,6 +52,7 @@ export interface Approval {
 
 /** Longest life of a blockhash, in blocks. */
 const blockhashBlocks = 150n;
+const mostLooks = 4;
 
 /**
  * The only holder of the key's use: takes proposed bytes, reads every instruction, simulates, and signs what the approval covers.
@@ -75,13 +77,18 @@ export class Signer {
   /** @throws CodedError TRANSACTION_REFUSED with every violation; VENUE_UNREACHABLE when something cannot be looked up. Nothing is signed then. */
   async sign(proposed: Uint8Array, approval: Approval): Promise<CheckedTransaction> {
     const decoded = decodeTransaction(proposed, await this.#tables(proposed));
-    await this.#requireOthersSigned(decoded);
-    const states = await this.#ownStates(decoded);
-    const before = walletState(this.address, states);
+    // Beside each other: far RPCs take their time, and an order has five seconds.
+    const [{ before, simulation, after }, lastValidBlockHeight] = await Promise.all([
+      this.#look(decoded),
+      this.#lastValidHeight(decoded.blockhash),
+      this.#requireOthersSigned(decoded),
+    ]);
     const verdict = checkTransaction(decoded, await this.#policy(before, approval));
     if (verdict.violations.length > 0) throw refusedBy(verdict.violations);
-    const lastValidBlockHeight = await this.#lastValidHeight(decoded.blockhash);
-    const changes = await this.#simulate(decoded, { approval, verdict, before, states });
+    if (simulation.error !== undefined) throw refused(`its simulation fails: ${simulation.error}`);
+    const { input, output, maxRentLamports } = approval;
+    const approved = { input, feeLamports: verdict.feeLamports, maxRentLamports };
+    const changes = checkSimulatedChange({ before, after }, output ? { ...approved, output } : approved);
     if (changes.length > 0) throw refusedBy(changes);
     const signed = await partiallySignTransaction([this.#wallet.keyPair], decoded.transaction);
     const wire = getBase64EncodedWireTransaction(signed);
@@ -113,14 +120,37 @@ export class Signer {
     }
   }
 
-  /** The wallet, its token accounts, and every account that the transaction may write to. */
-  async #ownStates(decoded: DecodedTransaction): Promise<AccountStates> {
-    const writable = decoded.accounts.filter((account) => account.writable).map(({ address }) => address);
+  /**
+   * The wallet before a transaction and after it, by a simulation: all of it from one source, and the wallet looked at on both sides of the simulation. If another
+   * transaction of its own had landed in between, its gain could cover a loss of this one.
+   */
+  #look(decoded: DecodedTransaction): Promise<{ before: WalletState; simulation: SimulationResult; after: WalletState }> {
+    const { transaction, accounts } = decoded;
+    const wire = getBase64EncodedWireTransaction(transaction);
+    // Only what it may write to can change; and nodes refuse to tell more accounts than the transaction names.
+    const writable = [...new Set(accounts.filter((account) => account.writable).map(({ address }) => address))];
     return this.#pool.read(async (source) => {
-      const held = await source.tokenAccounts(this.address, "confirmed");
-      const missing = [...new Set([this.address, ...writable])].filter((address) => !held.has(address));
-      return new Map([...held, ...(await source.accounts(missing, "confirmed"))]);
+      let states = await this.#ownStates(source, writable);
+      for (let round = 0; round < mostLooks; round += 1) {
+        const simulation = await source.simulate(wire, writable);
+        const again = await this.#ownStates(source, writable);
+        const before = walletState(this.address, states);
+        if (sameWallet(before, walletState(this.address, again)))
+          return { before, simulation, after: walletState(this.address, new Map([...states, ...simulation.accounts])) };
+        states = again;
+      }
+      throw refused(`the wallet changed during each of ${mostLooks} simulations`);
     });
+  }
+
+  /** The wallet, its token accounts, and every account that the transaction may write to. */
+  async #ownStates(source: RpcSource, writable: readonly Address[]): Promise<AccountStates> {
+    const wanted = [...new Set([this.address, ...writable])];
+    const [held, named] = await Promise.all([
+      source.tokenAccounts(this.address, "confirmed"),
+      source.accounts(wanted, "confirmed"),
+    ]);
+    return new Map([...held, ...named]);
   }
 
   async #policy(before: WalletState, approval: Approval): Promise<TransactionPolicy> {
@@ -158,26 +188,24 @@ export class Signer {
       return (await source.blockHeight("processed")) + blockhashBlocks;
     });
   }
+}
 
-  async #simulate(
-    { transaction, accounts }: DecodedTransaction,
-    {
-      approval,
-      verdict,
-      before,
-      states,
-    }: { approval: Approval; verdict: PolicyVerdict; before: WalletState; states: AccountStates },
-  ): Promise<readonly ChangeViolation[]> {
-    const wire = getBase64EncodedWireTransaction(transaction);
-    // Only what it may write to can change; and nodes refuse to tell more accounts than the transaction names.
-    const addresses = [...new Set(accounts.filter(({ writable }) => writable).map(({ address }) => address))];
-    const result = await this.#pool.read((source) => source.simulate(wire, addresses));
-    if (result.error !== undefined) throw refused(`its simulation fails: ${result.error}`);
-    const change = { before, after: walletState(this.address, new Map([...states, ...result.accounts])) };
-    const { input, output, maxRentLamports } = approval;
-    const approved = { input, feeLamports: verdict.feeLamports, maxRentLamports };
-    return checkSimulatedChange(change, output ? { ...approved, output } : approved);
-  }
+/** Nothing of it differs: amounts, owners, delegates. */
+function sameWallet(left: WalletState, right: WalletState): boolean {
+  const { freeLamports, rentLamports, plain, accounts } = left;
+  if (freeLamports !== right.freeLamports || rentLamports !== right.rentLamports || plain !== right.plain) return false;
+  if (accounts.length !== right.accounts.length) return false;
+  const others = new Map(right.accounts.map((account) => [account.address, account]));
+  return accounts.every((account) => {
+    const other = others.get(account.address);
+    return (
+      other?.amount === account.amount &&
+      other.mint === account.mint &&
+      other.delegate === account.delegate &&
+      other.closeAuthority === account.closeAuthority &&
+      other.frozen === account.frozen
+    );
+  });
 }
 
 /** Where a wallet's tokens of a mint are by convention. */

@@ -292,10 +292,12 @@ export class SolanaVenue implements Venue {
     const verdict = planSwap(order, { ...tokens, lastPrice: feed.lastPrice(order.market) }, settings);
     if (!verdict.planned) throw refusal(verdict.reason);
     const { plan } = verdict;
-    const quote = await swaps.quote(plan.request, signal);
+    const [quote, microLamportsPerUnit] = await Promise.all([
+      swaps.quote(plan.request, signal),
+      this.#price(settings.maxComputeUnits, 2),
+    ]);
     const poor = quoteRefusal(plan, quote);
     if (poor !== undefined) throw refusal(poor);
-    const microLamportsPerUnit = await this.#price(settings.maxComputeUnits, 2);
     const proposed = await swaps.propose({ quote, wallet: signer.address, microLamportsPerUnit }, signal);
     return signer.sign(proposed.bytes, {
       ...this.#limits(),
