@@ -69,6 +69,8 @@ export class Database implements JournalDatabase {
       application_name: options.applicationName,
       statement_timeout: statementTimeoutMs,
       query_timeout: statementTimeoutMs + 1_000,
+      // Statements given together travel together: a decision is a dozen of them, and each way there and back would be waited for.
+      pipeline: true,
       idle_in_transaction_session_timeout: 10_000,
       // A server or role set to `off` would acknowledge verdicts and orders that a crash of Postgres forgets.
       options: "-c synchronous_commit=on",

@@ -190,8 +190,10 @@ export class Account {
   async write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     try {
       return await this.#options.database.transaction(async (transaction) => {
-        await requireEpoch(transaction, this.#options.epoch);
-        await transaction.query("select 1 from risk.accounts where account_uid = $1 for update", [this.accountUid]);
+        await Promise.all([
+          requireEpoch(transaction, this.#options.epoch),
+          transaction.query("select 1 from risk.accounts where account_uid = $1 for update", [this.accountUid]),
+        ]);
         return work(transaction);
       });
     } catch (error) {

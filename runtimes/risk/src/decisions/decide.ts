@@ -111,15 +111,17 @@ async function storedReply(
   digest: string,
 ): Promise<DecisionReply | undefined> {
   const { strategyUid, run, marketSet, decisionTime } = request;
-  const [row] = await transaction.query<{ body_sha256: string; reply: unknown }>(
-    "select body_sha256, reply from risk.decisions where strategy_uid = $1 and run = $2 and market_set = $3 and decision_time_ms = $4",
-    [strategyUid, run, marketSet, decisionTime],
-  );
+  const [[row], [cursor]] = await Promise.all([
+    transaction.query<{ body_sha256: string; reply: unknown }>(
+      "select body_sha256, reply from risk.decisions where strategy_uid = $1 and run = $2 and market_set = $3 and decision_time_ms = $4",
+      [strategyUid, run, marketSet, decisionTime],
+    ),
+    transaction.query<{ decision_time_ms: string }>(
+      "select decision_time_ms from risk.cursors where strategy_uid = $1 and run = $2 and market_set = $3",
+      [strategyUid, run, marketSet],
+    ),
+  ]);
   if (row?.body_sha256 === digest) return { ...decisionReply.parse(row.reply), stored: "repeated" };
-  const [cursor] = await transaction.query<{ decision_time_ms: string }>(
-    "select decision_time_ms from risk.cursors where strategy_uid = $1 and run = $2 and market_set = $3",
-    [strategyUid, run, marketSet],
-  );
   if (!row && (!cursor || Number(cursor.decision_time_ms) < decisionTime)) return undefined;
   const lastDecisionTime = Number(cursor?.decision_time_ms ?? decisionTime);
   throw new CodedError<RiskErrorCode>(
@@ -224,33 +226,33 @@ async function storeDecision(
 ): Promise<{ reply: DecisionReply; nonces: string[] }> {
   const { strategyUid, run, marketSet, decisionTime, state } = request;
   const reply: DecisionReply = { decisionTime, stored: "new", results: plan.intents.map(({ result }) => result) };
-  await transaction.query(
+  // Given together, executed in this order; the first that fails rolls all of them back.
+  const writes: Promise<unknown>[] = [];
+  const write = (sql: string, values: readonly unknown[]): void => void writes.push(transaction.query(sql, values));
+  write(
     `insert into risk.decisions (strategy_uid, run, market_set, decision_time_ms, body_sha256, reply, epoch) values ($1, $2, $3, $4, $5, $6, $7)`,
     [strategyUid, run, marketSet, decisionTime, digest, JSON.stringify(reply), epoch],
   );
-  await transaction.query(
+  write(
     `insert into risk.cursors (strategy_uid, run, market_set, decision_time_ms) values ($1, $2, $3, $4)
      on conflict (strategy_uid, run, market_set) do update set decision_time_ms = excluded.decision_time_ms`,
     [strategyUid, run, marketSet, decisionTime],
   );
-  await transaction.query(
-    "update risk.strategies set state = $2, last_decision_ms = $3, decisions = decisions + 1 where uid = $1",
-    [strategyUid, state, decisionTime],
-  );
-  await insertPlan(transaction, { strategyUid, accountUid: account.accountUid, run, decisionTime, epoch }, plan);
+  write("update risk.strategies set state = $2, last_decision_ms = $3, decisions = decisions + 1 where uid = $1", [
+    strategyUid,
+    state,
+    decisionTime,
+  ]);
+  writes.push(insertPlan(transaction, { strategyUid, accountUid: account.accountUid, run, decisionTime, epoch }, plan));
   const nonces: string[] = [];
   for (const { order } of plan.orders) {
     const nonce = signer.newNonce();
-    await storeNonce(transaction, {
-      nonce,
-      clientOrderId: order.clientOrderId,
-      keyId: signer.keyId,
-      epoch,
-      attempt: order.attempt,
-    });
+    const { clientOrderId, attempt } = order;
+    writes.push(storeNonce(transaction, { nonce, clientOrderId, keyId: signer.keyId, epoch, attempt }));
     nonces.push(nonce);
   }
-  for (const { clientOrderId, legs } of plan.cancels) await storeCancelRequest(transaction, clientOrderId, legs);
+  for (const { clientOrderId, legs } of plan.cancels) writes.push(storeCancelRequest(transaction, clientOrderId, legs));
+  await Promise.all(writes);
   return { reply, nonces };
 }
 

@@ -26,7 +26,11 @@ export async function takeEpoch(
       "select coalesce(max(epoch), 0) as epoch from risk.public_keys where policy_uid = $1",
       [scope],
     );
-    const epoch = await takeWriterEpoch(transaction, { schema: "risk", scope }, { holder, floor: Math.max(seen, Number(keys?.epoch ?? 0)) });
+    const epoch = await takeWriterEpoch(
+      transaction,
+      { schema: "risk", scope },
+      { holder, floor: Math.max(seen, Number(keys?.epoch ?? 0)) },
+    );
     return { scope, epoch };
   });
 }

@@ -91,8 +91,11 @@ export interface DecisionKey {
 
 /** Intents with their verdicts, final orders with their reservations, and the nonces of their approvals. */
 export async function insertPlan(transaction: Transaction, key: DecisionKey, plan: PlannedDecision): Promise<void> {
-  for (const intent of plan.intents) await insertIntent(transaction, key, { intent, judgedWith: plan.judgedWith });
-  for (const order of plan.orders) await insertOrder(transaction, key, order);
+  const { judgedWith } = plan;
+  await Promise.all([
+    ...plan.intents.map((intent) => insertIntent(transaction, key, { intent, judgedWith })),
+    ...plan.orders.map((order) => insertOrder(transaction, key, order)),
+  ]);
 }
 
 async function insertIntent(
