@@ -1,7 +1,6 @@
-import type { JournalFault } from "./journal/memory-postgres.ts";
 import { type Random, hasCode, seededRandom } from "@bellwether/service-kit";
 import { Coverage, type Pair, planOf } from "./coverage.ts";
-import type { Backup } from "./journal/memory-postgres.ts";
+import type { Backup, JournalFault, Recorded } from "./journal/memory-postgres.ts";
 import type { Monitor } from "./monitor.ts";
 import type { Mutant } from "./mutants.ts";
 import { type Wants, registrationOf, strategies } from "./world/agent-node.ts";
@@ -161,6 +160,11 @@ export class History {
     this.#random = seededRandom(seed ^ 0x5eed);
     this.#fate = new PairFate(this.#random);
     this.#world = new World({ seed, template, venue, fate: this.#fate, mutant });
+  }
+
+  /** Tells of everything that happens in the journal from here on. */
+  record(recorder: (event: Recorded) => void): void {
+    this.#world.server.recorder = recorder;
   }
 
   /** @throws Violation, or whatever else the code under test did that it must not do */

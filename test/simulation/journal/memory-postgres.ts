@@ -5,7 +5,7 @@ import type { Frame } from "./sql-expressions.ts";
 import { type Output, compileSelect } from "./sql-queries.ts";
 import { parseScript } from "./sql-statements.ts";
 import type { Definition, Statement } from "./sql-syntax.ts";
-import { type Value, fromDriver, toDriver } from "./sql-values.ts";
+import { ConstraintError, type Value, fromDriver, toDriver } from "./sql-values.ts";
 import { type CompiledWrite, compileDelete, compileInsert, compileUpdate } from "./sql-writes.ts";
 import { type Row, Table, type Undo } from "./tables.ts";
 
@@ -70,6 +70,17 @@ function isDefinition(statement: Statement): statement is Definition {
   return !["select", "insert", "update", "delete"].includes(statement.kind);
 }
 
+/** What happened on the server, in order: transactions run one at a time. */
+export type Recorded =
+  | { readonly kind: "begin" | "commit" | "rollback" }
+  | {
+      readonly kind: "statement";
+      readonly sql: string;
+      readonly values: readonly unknown[];
+      readonly rows: readonly object[];
+      readonly error: string | undefined;
+    };
+
 /** Told after each commit: the only moments at which the journal changes for others. */
 export type CommitListener = () => void;
 
@@ -87,6 +98,8 @@ export class MemoryPostgres {
   readonly #listeners: CommitListener[] = [];
   /** No connection comes through: an outage of Postgres. */
   down = false;
+  /** Told of everything, when somebody wants to run it again elsewhere. */
+  recorder: ((event: Recorded) => void) | undefined;
 
   constructor(
     clock: Pick<Clock, "nowMs">,
@@ -130,8 +143,16 @@ export class MemoryPostgres {
       for (const prepared of this.blueprint.prepare(sql)) rows = this.#run(prepared, values, done);
     } catch (error) {
       if (!undo) rollBack(done);
+      this.recorder?.({
+        kind: "statement",
+        sql,
+        values,
+        rows: [],
+        error: error instanceof ConstraintError ? error.code : String(error),
+      });
       throw error;
     }
+    this.recorder?.({ kind: "statement", sql, values, rows, error: undefined });
     if (!undo && done.length > 0) this.committed();
     return rows;
   }
@@ -275,6 +296,7 @@ export class MemoryDatabase implements JournalDatabase {
       requireAlive();
       const planned = fault?.() ?? "none";
       if (server.down || planned === "unavailable") throw unavailable("the server is down");
+      server.recorder?.({ kind: "begin" });
       const query = async (sql: string, values: readonly unknown[] = []): Promise<never> => {
         requireAlive();
         return server.execute(sql, values, undo) as never;
@@ -283,12 +305,16 @@ export class MemoryDatabase implements JournalDatabase {
       failPoints.pass("transaction-commits");
       requireAlive();
       done = true;
+      server.recorder?.({ kind: "commit" });
       if (undo.length > 0) server.committed();
       if (planned === "commit-reply-lost") throw unavailable("the answer to COMMIT was lost");
       failPoints.pass("transaction-committed");
       return result;
     } finally {
-      if (!done) rollBack(undo);
+      if (!done) {
+        rollBack(undo);
+        server.recorder?.({ kind: "rollback" });
+      }
       release();
     }
   }

@@ -6,7 +6,7 @@ interface Timer {
   fn: (() => void) | undefined;
 }
 
-/** Virtual wall time: stands still while anything runs, then jumps to the next timer. Ties run in the order they were set. */
+/** Virtual wall time in whole milliseconds, as real clocks give it: stands still while anything runs, then jumps to the next timer. Ties run in the order they were set. */
 export class SimClock implements Clock {
   #nowMs: number;
   #order = 0;
@@ -22,7 +22,7 @@ export class SimClock implements Clock {
   }
 
   setTimeout(fn: () => void, delayMs: number): Cancel {
-    const timer: Timer = { atMs: this.#nowMs + Math.max(0, delayMs), order: (this.#order += 1), fn };
+    const timer: Timer = { atMs: this.#nowMs + Math.max(0, Math.ceil(delayMs)), order: (this.#order += 1), fn };
     this.#push(timer);
     return () => void (timer.fn = undefined);
   }

@@ -192,6 +192,8 @@ export class World {
     this.#risk?.process.kill();
     this.#broker?.process.kill();
     this.server.restore(backup);
+    // What comes now does not follow from what was recorded before.
+    this.server.recorder = undefined;
     this.monitor.journalRestored();
   }
 
