@@ -1,9 +1,9 @@
 import { condition, get, query, waitFor } from "./kubectl.ts";
 
-/** Risk's own count of a strategy's decisions: rows of decisions that led to nothing are pruned. */
+/** Risk's own count of the decisions of the youngest strategy of that name: rows of decisions that led to nothing are pruned. */
 export async function decisions(strategy: string): Promise<number> {
   const [row] = await query(
-    `SELECT decisions AS n FROM risk.strategies WHERE name = '${strategy}' ORDER BY decisions DESC LIMIT 1`,
+    `SELECT decisions AS n FROM risk.strategies WHERE name = '${strategy}' ORDER BY registered_at DESC LIMIT 1`,
   );
   return Number(row?.["n"] ?? 0);
 }

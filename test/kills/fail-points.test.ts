@@ -16,7 +16,7 @@ import { strategy as manifestOf, programConfigMap } from "../e2e/manifests.ts";
 const policy = "points";
 const strategy = "eager";
 const sets = { risk: "rpol-points-risk", broker: "rpol-points-broker-paper" } as const;
-/** Trades on every bar, ten bars a second, for nothing: whatever dies, an order is under way. */
+/** Trades on every bar, two bars a second, for nothing: whatever dies, an order is under way. Faster ones would be decided too late on a busy machine. */
 const eager = `import { defineStrategy } from "@bellwether/agent";
 export default defineStrategy({
   onBar(context) {
@@ -38,7 +38,7 @@ spec:
         balances: [{asset: USDT, amount: "10000"}]
         feeBps: "0"
         slippageBps: "0"
-        market: {replay: {dataset: {synthetic: {seed: 11}, symbol: BTC/USDT}, speed: 600}}
+        market: {replay: {dataset: {synthetic: {seed: 11}, symbol: BTC/USDT}, speed: 120}}
   limits: {maxOrdersPerMinute: 6000}
   circuitBreakers: []
 `;
