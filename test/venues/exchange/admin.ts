@@ -1,26 +1,25 @@
 import { type Server, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { formatDecimal } from "@bellwether/trading";
-import { z } from "zod";
-import { faultKinds } from "./faults.ts";
+import { type Fault, faultKinds } from "./faults.ts";
 import type { ExchangeServer } from "./server.ts";
 
-const fault = z.strictObject({
-  path: z.string().optional(),
-  method: z.string().optional(),
-  kind: z.enum(faultKinds),
-  status: z.int().optional(),
-  retryAfterSeconds: z.int().optional(),
-  delayMs: z.int().optional(),
-  times: z.int().positive().optional(),
-});
-const bodies = {
-  faults: z.strictObject({ faults: z.array(fault).max(100) }),
-  skew: z.strictObject({ skewMs: z.int() }),
-  price: z.strictObject({ symbol: z.string(), price: z.string() }),
-  deposit: z.strictObject({ accountId: z.string(), asset: z.string(), amount: z.string() }),
-  stream: z.strictObject({ muted: z.boolean() }),
-};
+/** A body's member of this type; anything else is told by name. */
+function member(body: unknown, name: string, type: "string" | "number" | "boolean"): string | number | boolean {
+  const value = (body as Record<string, unknown> | null)?.[name];
+  if (typeof value === type) return value as string;
+  throw new Error(`${name} must be a ${type}`);
+}
+const text = (body: unknown, name: string): string => String(member(body, name, "string"));
+
+function faultsOf(body: unknown): Fault[] {
+  const { faults } = body as { faults?: unknown };
+  if (!Array.isArray(faults)) throw new Error("faults must be a list");
+  for (const fault of faults) {
+    if (!faultKinds.some((kind) => kind === text(fault, "kind"))) throw new Error(`kind must be one of ${faultKinds.join(", ")}`);
+  }
+  return faults as Fault[];
+}
 
 /**
  * The other side of the exchange, on a port of its own: `POST /faults`, `/skew`, `/price`, `/deposit`, `/stream`, `/restart`, and `GET /state` with
@@ -66,23 +65,19 @@ export class ExchangeAdmin {
       case "GET /state":
         return stateOf(venue);
       case "POST /faults":
-        venue.fault(...(bodies.faults.parse(body).faults as Parameters<ExchangeServer["fault"]>));
+        venue.fault(...faultsOf(body));
         return {};
       case "POST /skew":
-        venue.skewMs = bodies.skew.parse(body).skewMs;
+        venue.skewMs = Number(member(body, "skewMs", "number"));
         return {};
-      case "POST /price": {
-        const { symbol, price } = bodies.price.parse(body);
-        venue.exchange.setPrice(symbol, price);
+      case "POST /price":
+        venue.exchange.setPrice(text(body, "symbol"), text(body, "price"));
         return {};
-      }
-      case "POST /deposit": {
-        const { accountId, asset, amount } = bodies.deposit.parse(body);
-        venue.exchange.deposit(accountId, asset, amount);
+      case "POST /deposit":
+        venue.exchange.deposit(text(body, "accountId"), text(body, "asset"), text(body, "amount"));
         return {};
-      }
       case "POST /stream":
-        venue.muteStream(bodies.stream.parse(body).muted);
+        venue.muteStream(member(body, "muted", "boolean") === true);
         return {};
       case "POST /restart":
         venue.restart();

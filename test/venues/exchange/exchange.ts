@@ -2,7 +2,6 @@ import {
   type Decimal,
   ZERO,
   add,
-  floorToStep,
   formatDecimal,
   minimum,
   multiply,
@@ -437,9 +436,4 @@ function isTriggered({ kind, side, triggerPrice }: ExchangeOrder, price: Decimal
   if (triggerPrice === undefined) return false;
   const onFall = (kind === "stop") === (side === "sell");
   return onFall ? price <= triggerPrice : price >= triggerPrice;
-}
-
-/** Quantities on the market's step, as an exchange shows them. */
-export function onStep(market: Market, quantity: Decimal): Decimal {
-  return floorToStep(quantity, parseDecimal(market.options.quantityStep));
 }
