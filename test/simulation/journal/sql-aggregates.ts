@@ -1,5 +1,4 @@
-import { type Compiled, type Frame, type Scope, compileExpression } from "./sql-expressions.ts";
-import type { Slots } from "./sql-queries.ts";
+import { type Compiled, type Frame, type Scope, type Slots, compileExpression } from "./sql-expressions.ts";
 import type { Expression, Select } from "./sql-syntax.ts";
 import { type SqlType, type Value, compare } from "./sql-values.ts";
 import { type Row, compositeKey } from "./tables.ts";

@@ -22,6 +22,11 @@ export interface Compiled {
   readonly slot: number;
 }
 
+/** Gives every source of a statement a place of its own, queries within queries included. */
+export interface Slots {
+  next: number;
+}
+
 /** What names mean at one place of a statement. */
 export interface Scope {
   readonly sources: readonly { readonly alias: string; readonly slot: number; readonly columns: readonly Column[] }[];

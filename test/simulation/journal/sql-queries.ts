@@ -1,14 +1,9 @@
 import type { Catalog } from "./catalog.ts";
 import { compileAggregates } from "./sql-aggregates.ts";
-import { type Compiled, type Evaluate, type Frame, type Scope, as, compileExpression } from "./sql-expressions.ts";
+import { type Compiled, type Evaluate, type Frame, type Scope, type Slots, as, compileExpression } from "./sql-expressions.ts";
 import type { Expression, Select, SelectItem, Source } from "./sql-syntax.ts";
 import { type SqlType, type Value, compare, conversion, sqlType } from "./sql-values.ts";
 import { type Column, type Row, compositeKey } from "./tables.ts";
-
-/** Gives every source of a statement a place of its own, queries within queries included. */
-export interface Slots {
-  next: number;
-}
 
 export interface Output {
   readonly name: string;

@@ -10,10 +10,6 @@ export type Value = string | number | bigint | boolean | null | readonly string[
 export type SqlType =
   "text" | "int" | "bigint" | "numeric" | "boolean" | "instant" | "interval" | "jsonb" | "bytea" | "array" | "unknown";
 
-export interface Typed {
-  readonly type: SqlType;
-}
-
 const typeNames: Readonly<Record<string, SqlType>> = {
   text: "text",
   uuid: "text",

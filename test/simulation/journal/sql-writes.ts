@@ -1,6 +1,6 @@
 import type { Catalog } from "./catalog.ts";
-import { type Evaluate, type Frame, type Scope, as, compileExpression } from "./sql-expressions.ts";
-import { type Output, type Slots, compileSelect, joinSteps, outputsOf, scopeOf, walk } from "./sql-queries.ts";
+import { type Evaluate, type Frame, type Scope, type Slots, as, compileExpression } from "./sql-expressions.ts";
+import { type Output, compileSelect, joinSteps, outputsOf, scopeOf, walk } from "./sql-queries.ts";
 import type { Assignment, Delete, Insert, SelectItem, Source, Update } from "./sql-syntax.ts";
 import { ConstraintError, type Value, conversion } from "./sql-values.ts";
 import type { Row, Table, TableShape, Undo } from "./tables.ts";
