@@ -97,6 +97,9 @@ export const binanceDialect: ExchangeDialect = {
     const parameters = { symbol: marketId, startTime: sinceMs, limit: pageLimit, ...window() };
     const rows = z.array(orderRow).parse(await ask("privateGetAllOrders", parameters));
     const found = rows.findLast((row) => row.clientOrderId === clientId);
+    // A full page may end before the order: that proves nothing.
+    if (!found && rows.length >= pageLimit)
+      throw unreachable(new VenueAnswer({ status: 200, code: "", message: "more orders than one page holds" }));
     return found && rawOrder(found);
   },
 

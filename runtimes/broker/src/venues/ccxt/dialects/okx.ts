@@ -106,6 +106,8 @@ export const okxDialect: ExchangeDialect = {
     const parameters = { instType: "SPOT", instId: marketId, begin: String(sinceMs), limit: String(pageLimit) };
     const rows = listOf(orderRow).parse(await ask("privateGetTradeOrdersHistory", parameters)).data;
     const found = rows.find((row) => row.clOrdId === clientId);
+    // A full page may end before the order: that proves nothing.
+    if (!found && rows.length >= pageLimit) throw unreachable("more orders than one page holds", undefined);
     return found && rawOrder(found);
   },
 
