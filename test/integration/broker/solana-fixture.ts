@@ -33,7 +33,7 @@ export const startingUsdc = 1_000_000_000n;
 const testLog = process.env["BROKER_TEST_LOG"] ? createLogger({ name: "broker" }) : silentLogger;
 type SolanaConfig = NonNullable<BrokerConfigInput["account"]["solana"]>;
 
-/** A wallet, the local chain, a real Postgres and brokers that come and go. Slots pass quickly: 150 blocks in about five seconds. */
+/** A wallet, the local chain, a real Postgres and brokers that come and go. Slots pass quickly: 150 blocks in six seconds. */
 export class SolanaWorld {
   readonly postgres: TestPostgres;
   readonly solana: SolanaStandIn;
@@ -69,7 +69,7 @@ export class SolanaWorld {
     await solana.fund(world.wallet, { lamports: startingLamports, usdc: startingUsdc });
     await world.#reset();
     await world.market.close(100);
-    solana.run(30);
+    solana.run(40);
     return world;
   }
 

@@ -9,7 +9,7 @@ import { type RunningSolanaBroker, SolanaWorld } from "./solana-fixture.ts";
 
 const missing = postgresMissing() ?? svmMissing();
 
-describe.skipIf(missing !== undefined)("a Solana wallet on a real SVM and a real Postgres", () => {
+describe.skipIf(missing !== undefined)("a Solana wallet on a real SVM and a real Postgres", { timeout: 180_000 }, () => {
   let postgres: TestPostgres;
   let world: SolanaWorld;
   let running: RunningSolanaBroker | undefined;
@@ -35,7 +35,7 @@ describe.skipIf(missing !== undefined)("a Solana wallet on a real SVM and a real
   };
   const found = (id: string): Promise<BrokerOrder | undefined> => Promise.resolve(running?.broker.find(id));
   const settled = async (id: string, state: string): Promise<void> => {
-    await expect.poll(async () => (await found(id))?.state, { interval: 20, timeout: 40_000 }).toBe(state);
+    await expect.poll(async () => (await found(id))?.state, { interval: 20, timeout: 90_000 }).toBe(state);
   };
 
   describe("moves money", () => {
@@ -293,7 +293,7 @@ describe.skipIf(missing !== undefined)("a Solana wallet on a real SVM and a real
       expect(await found(order.clientOrderId)).toMatchObject({ state: "Working", filledQuantity: "0" });
       expect(world.solana.chain.fork(world.solana.chain.tip.height - signedAt)).toHaveLength(1);
       expect(world.landings).toBe(0);
-      world.solana.run(30);
+      world.solana.run(40);
       await settled(order.clientOrderId, "Filled");
       expect(world.landings).toBe(1);
       expect(await world.rows("select count(*)::int as n from broker.fills")).toEqual([{ n: 1 }]);
