@@ -662,7 +662,8 @@ export class RiskService {
     if (atVenue?.accepts === "none") return { ready: false, message: atVenue.message };
     if (!account.opened) return { ready: false, message: "The opening balances have not been read from the venue yet." };
     if (feed?.state === "failed") return { ready: false, message: `The market feed has failed: ${feed.message}` };
-    return { ready: true, message: feed && feed.state !== "running" ? `The market feed is ${feed.state}: ${feed.message}` : "" };
+    if (feed && feed.state !== "running") return { ready: true, message: `The market feed is ${feed.state}: ${feed.message}` };
+    return { ready: true, message: changedBalances(account, this.#policy) ?? "" };
   }
 
   #announceSeries(account: Account): void {
@@ -679,4 +680,16 @@ export class RiskService {
   #notStarted(): CodedError<RiskErrorCode> {
     return new CodedError<RiskErrorCode>("JOURNAL_UNAVAILABLE", `the journal is not open yet: ${this.#opening.message}`);
   }
+}
+
+/** A paper account is given its balances once, at its first start; a later change of the manifest is said, not obeyed. */
+function changedBalances({ name, book }: Account, policy: EffectivePolicy | undefined): string | undefined {
+  const wanted = policy?.accounts.get(name)?.paperBalances;
+  if (wanted === undefined || book.adjusted) return undefined;
+  const assets = new Set([...wanted.keys(), ...book.deposits.keys()]);
+  const changed = [...assets].filter(
+    (asset) => parseDecimal(wanted.get(asset) ?? "0") !== (book.deposits.get(asset) ?? parseDecimal("0")),
+  );
+  if (changed.length === 0) return undefined;
+  return `The account began with other balances (${changed.join(", ")}) than the manifest says now: they are given once. For others make an account of another name.`;
 }

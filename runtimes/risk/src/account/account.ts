@@ -208,6 +208,11 @@ export class Account {
     this.#options.onSuperseded(error);
   }
 
+  /** What was folded is not all there is to an order: the next look starts from nothing. */
+  foldAgain(): void {
+    this.#stale = true;
+  }
+
   /** Takes in what the broker has recorded since the last look. Within `exclusive` only; inside a write, pass its transaction. */
   async catchUp(reader: Transaction): Promise<void> {
     if (!this.#venueRecords) {

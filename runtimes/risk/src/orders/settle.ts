@@ -63,6 +63,8 @@ export class Settlement {
       }
     } catch (error) {
       if (hasCode(error) && error.context["code"] === "EPOCH_STALE") this.#account.superseded(error);
+      // The journal came back from an older copy and the bar was decided again: the broker's row of this id is older than what the cursor has passed.
+      if (hasCode(error) && error.context["code"] === "CLIENT_ORDER_ID_REUSED") this.#account.foldAgain();
       log.warn({ err: messageOf(error), intentId, clientOrderId, step }, "an order could not be settled yet");
     }
     // Also after success: until the broker's row has been read, asking again at once would gain nothing.

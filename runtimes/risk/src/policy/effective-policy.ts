@@ -15,6 +15,8 @@ import {
 export interface AccountTerms {
   readonly kind: "paper" | "ccxt" | "solana";
   readonly costs: TradingCosts;
+  /** What a paper account begins with, by asset. */
+  readonly paperBalances?: ReadonlyMap<string, string>;
 }
 
 /** A RiskPolicy as risk judges by it: defaults filled in, numbers parsed once. */
@@ -42,7 +44,11 @@ export interface EffectivePolicy {
 const cautiousCosts = { feeBps: "20", slippageBps: "10" } as const;
 
 function termsOf(account: RiskPolicy["spec"]["accounts"][number]): AccountTerms {
-  if (account.paper) return { kind: "paper", costs: tradingCosts(effectivePaperAccount(account.paper)) };
+  if (account.paper) {
+    const { balances, ...costs } = effectivePaperAccount(account.paper);
+    const paperBalances = new Map(balances.map(({ asset, amount }) => [asset, amount]));
+    return { kind: "paper", costs: tradingCosts(costs), paperBalances };
+  }
   return { kind: account.ccxt ? "ccxt" : "solana", costs: tradingCosts(cautiousCosts) };
 }
 

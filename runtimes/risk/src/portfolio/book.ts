@@ -95,6 +95,7 @@ export class AccountBook {
   readonly #orders = new Map<string, BookOrder>();
   readonly #marks = new Map<string, Mark>();
   readonly #decisionTimes: number[] = [];
+  #adjusted = false;
   readonly #deposits = new Map<string, Decimal>();
 
   constructor(accountUid: string, name: string) {
@@ -115,8 +116,14 @@ export class AccountBook {
     return this.#deposits;
   }
 
+  /** A person has adopted differences: deposits are not what the account began with. */
+  get adjusted(): boolean {
+    return this.#adjusted;
+  }
+
   /** A difference to the venue that a person has adopted: it is nobody's. Signed. */
   applyAdjustment(asset: string, amount: Decimal): void {
+    this.#adjusted = true;
     this.applyTransfer({ from: undefined, to: unassigned, asset, amount });
   }
 
