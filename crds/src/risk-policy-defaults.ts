@@ -59,9 +59,9 @@ export interface EffectiveRiskPolicySpec {
 const minuteMs = 60_000;
 const hourMs = 3_600_000;
 
-/** A breaker that halts with an open position protects nothing, so those that see money being lost sell; those that see something strange stop. */
+/** The window of RapidLoss is measured, not guessed: docs/evidence.md. A breaker that halts with an open position protects nothing, so those that see money being lost sell; those that see something strange stop. */
 const BREAKER_DEFAULTS: Readonly<Record<BreakerType, Omit<EffectiveBreaker, "type">>> = {
-  RapidLoss: { threshold: 0.03, windowMs: 15 * minuteMs, cooldownMs: hourMs, action: "Flatten" },
+  RapidLoss: { threshold: 0.03, windowMs: 4 * hourMs, cooldownMs: hourMs, action: "Flatten" },
   Drawdown: { threshold: 0.2, windowMs: 24 * hourMs, cooldownMs: 0, action: "Flatten" },
   ConsecutiveLosses: { threshold: 5, windowMs: 24 * hourMs, cooldownMs: hourMs, action: "Reduce" },
   VolatilitySpike: { threshold: 3, windowMs: hourMs, cooldownMs: 15 * minuteMs, action: "Reduce" },
