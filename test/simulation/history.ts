@@ -174,7 +174,7 @@ export class History {
     process.on("unhandledRejection", onStray);
     try {
       await this.#open();
-      for (const pair of this.#planned) await this.#episode(pair);
+      for (const [index, pair] of this.#planned.entries()) await this.#episode(pair, index);
       while (world.monitor.seen.intents < minimumIntents && this.#bars < mostBars) await this.#bar();
       await this.#finish();
       const { seen } = world.monitor;
@@ -219,11 +219,11 @@ export class History {
     return state.admitted;
   }
 
-  async #episode(pair: Pair): Promise<void> {
+  async #episode(pair: Pair, index: number): Promise<void> {
     const world = this.#world;
     world.exchange.settings.pieces = pair.fault === "reordered-fills" ? 3 : 1 + this.#pick(3);
     this.#fate.arm(pair);
-    await this.#disturb();
+    await this.#disturb(index);
     for (let bar = 0; bar < barsPerEpisode && !this.#fate.met; bar += 1) await this.#bar();
     if (this.#fate.met) this.#coverage.hit(pair);
     this.#fate.disarm();
@@ -238,16 +238,17 @@ export class History {
   }
 
   /** What happens in a history besides crashes and lost messages. */
-  async #disturb(): Promise<void> {
+  async #disturb(episode: number): Promise<void> {
     const world = this.#world;
     const kind = this.#random.next();
+    // A copy is made early and comes back late: most of a history is held by the sub-accounts' cash, too, which no copy can mend.
+    if (episode === 1) this.#backup = world.server.backup();
     if (kind < 0.1) await this.#haltAndResume();
     else if (kind < 0.2) world.startRisk();
     else if (kind < 0.25) world.kill("risk");
     else if (kind < 0.3) world.kill("broker");
     else if (kind < 0.5) await this.#attack();
-    else if (kind < 0.6) this.#backup = world.server.backup();
-    else if (kind < 0.66 && this.#backup) {
+    else if (kind < 0.65 && episode >= episodes - 2 && this.#backup) {
       world.restore(this.#backup);
       this.#backup = undefined;
     }
