@@ -1,5 +1,8 @@
 import { type ProgramContext, decimal, defineStrategy, integer } from "@bellwether/agent";
 
+/** As many as one decision may hold. */
+const mostCancels = 100;
+
 /**
  * A ladder of limit buys below the market, each with a take profit one step above it; a rung that was sold is put back. The
  * ladder hangs from an anchor, the close it was laid out at, and is laid out anew once nothing is held and the market has
@@ -31,8 +34,9 @@ export default defineStrategy({
     const resting = context.orders();
     const hasRisen = close > anchor * (1 + Number(context.parameters.stepRatio));
     if (anchor !== 0 && resting.length > 0 && !hasRisen) return;
-    for (const order of resting) context.cancel(order.id);
-    layOut(context, close);
+    for (const order of resting.slice(0, mostCancels)) context.cancel(order.id);
+    // The rest goes with the next bar; a new ladder beside the old one would double what is at stake.
+    if (resting.length <= mostCancels) layOut(context, close);
   },
 
   onFill(context, fill) {
