@@ -58,6 +58,8 @@ export class Settlement {
       if (step.step === "void") {
         const { state } = await this.#account.broker.voidOrder(clientOrderId, { order: order.body, epoch });
         log.info({ intentId, clientOrderId, state }, "asked the broker to void an order that it had not acknowledged");
+        // Answered before, and its row has not been seen since: it is older than what the cursor has passed (see below).
+        if (this.#patience.has(clientOrderId)) this.#account.foldAgain();
       } else {
         await this.#account.broker.cancel(clientOrderId, step.legs);
       }
