@@ -1,0 +1,3 @@
+import { holdInvariants } from "./hold-invariants.ts";
+
+holdInvariants(1);
