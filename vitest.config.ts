@@ -20,9 +20,10 @@ export default defineConfig({
       ),
       suite("tidy", ["test/tidy/**/*.test.ts"]),
       suite("integration", ["test/integration/**/*.test.ts"], {
-        testTimeout: 60_000,
+        testTimeout: 120_000,
         hookTimeout: 600_000,
-        fileParallelism: false,
+        // They wait more than they reckon, each with an API server, a Postgres and ports of its own.
+        maxWorkers: 3,
       }),
       suite("e2e", ["test/e2e/**/*.test.ts"], { testTimeout: 180_000, hookTimeout: 1_200_000, fileParallelism: false }),
       suite("down", ["test/down/**/*.test.ts"], { testTimeout: 360_000, hookTimeout: 1_200_000 }),

@@ -15,6 +15,9 @@ import { Stack, eventually } from "./stack.ts";
 const missing = postgresMissing();
 /** Points that only a void passes; a lost submission leads there. */
 const tombstonePoints = new Set<string>(["before-tombstone", "after-tombstone"]);
+/** Points of a wallet's way, which no paper account passes: test/integration/broker/solana-process.test.ts kills there. */
+const walletPoints = new Set<string>(["after-signed-stored"]);
+const paperPoints = brokerPoints.filter((point) => !tombstonePoints.has(point) && !walletPoints.has(point));
 
 describe.skipIf(missing !== undefined)(`a kill at each named point of the order path ${missing ?? ""}`, () => {
   let postgres: TestPostgres;
@@ -97,7 +100,7 @@ describe.skipIf(missing !== undefined)(`a kill at each named point of the order 
     expect(order).toEqual({ state: reached ? "Filled" : "NotSent" });
   });
 
-  test.each(brokerPoints.filter((point) => !tombstonePoints.has(point)).map((point) => ({ point })))(
+  test.each(paperPoints.map((point) => ({ point })))(
     "the broker dies at $point: the order ends as the venue says",
     async ({ point }) => {
       await stack.kill("broker");
