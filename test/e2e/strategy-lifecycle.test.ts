@@ -55,10 +55,12 @@ describe.skipIf(skipReason)(`a Strategy's life${skipReason ? ` (skipped: ${skipR
 
   test("refuses Live on a paper account with a sentence", async () => {
     await apply(strategy({ name: "doomed", mode: "Live", extra: "  acknowledgeLive: true" }));
-    const ready = await waitFor(async () => condition(await get("strategy", "doomed"), "Ready"), {
-      timeoutMs: 30_000,
-      what: "a condition",
-    });
+    // Its first word is that it was seen; what is wrong with it comes with the second.
+    const judged = async (): Promise<ReturnType<typeof condition>> => {
+      const ready = condition(await get("strategy", "doomed"), "Ready");
+      return ready?.status === "Unknown" ? undefined : ready;
+    };
+    const ready = await waitFor(judged, { timeoutMs: 30_000, what: "a verdict" });
     expect(ready.status).toBe("False");
     expect(ready.message).toMatch(/paper/i);
     await kubectl(["delete", "strategy", "doomed"], { timeoutMs: 60_000 });
