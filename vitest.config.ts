@@ -15,8 +15,8 @@ export default defineConfig({
           "runtimes/**/*.test.ts",
           "test/{suites,venues,oracle,bench,simulation}/**/*.test.ts",
         ],
-        // Sandboxed programs start processes: a busy machine takes its time.
-        { testTimeout: 60_000 },
+        // Sandboxed programs start processes: a busy machine takes its time. Left alone, vitest keeps one of two cores for itself and idles on it.
+        { testTimeout: 60_000, maxWorkers: "100%" },
       ),
       suite("tidy", ["test/tidy/**/*.test.ts"]),
       suite("integration", ["test/integration/**/*.test.ts"], {
