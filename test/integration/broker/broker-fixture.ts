@@ -14,7 +14,8 @@ import { CrashSwitch } from "../../../runtimes/broker/src/testing/crash-switch.t
 import { FaultyLine } from "../../../runtimes/broker/src/testing/faulty-line.ts";
 import { ManualMarket } from "../../../runtimes/broker/src/testing/manual-market.ts";
 import { openPaper } from "../../../runtimes/broker/src/venues/paper/open-paper.ts";
-import { type TestPostgres, rowsOf, withClient } from "../order-path/postgres.ts";
+import { type TestPostgres, rowsOf } from "../order-path/postgres.ts";
+import { makeRiskKeys, publishKey } from "./risk-keys.ts";
 
 export const startingUsdt = "10000";
 const testLog = process.env["BROKER_TEST_LOG"] ? createLogger({ name: "broker" }) : silentLogger;
@@ -51,22 +52,12 @@ export class BrokerWorld {
   /** An empty database with risk's published key. */
   async reset(): Promise<void> {
     await this.postgres.reset();
-    await withClient(this.postgres.riskDsn, async (client) => {
-      await client.query(
-        "create table risk.public_keys (key_id text primary key, policy_uid text not null, epoch bigint not null, public_key text not null, created_at timestamptz not null default now())",
-      );
-      await client.query("grant usage on schema risk to bellwether_broker");
-      await client.query("grant select on all tables in schema risk to bellwether_broker");
-    });
+    await makeRiskKeys(this.postgres);
     await this.publish(this.approver);
   }
 
   async publish(approver: Approver): Promise<void> {
-    await rowsOf(
-      this.postgres.riskDsn,
-      "insert into risk.public_keys (key_id, policy_uid, epoch, public_key) values ($1, $2, $3, $4)",
-      [approver.keyId, this.config.policy.uid, approver.epoch, approver.publicKey],
-    );
+    await publishKey(this.postgres, approver, this.config.policy.uid);
     this.approver = approver;
   }
 

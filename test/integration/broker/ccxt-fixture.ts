@@ -18,7 +18,8 @@ import { demoKeys, demoMarkets } from "../../venues/exchange/demo.ts";
 import { dialectNamed } from "../../venues/exchange/dialects.ts";
 import { ExchangeServer, type ExchangeServerOptions } from "../../venues/exchange/server.ts";
 import { fileStore } from "../../venues/exchange/store.ts";
-import { type TestPostgres, rowsOf, withClient } from "../order-path/postgres.ts";
+import { type TestPostgres, rowsOf } from "../order-path/postgres.ts";
+import { makeRiskKeys, publishKey } from "./risk-keys.ts";
 
 const testLog = process.env["BROKER_TEST_LOG"] ? createLogger({ name: "broker" }) : silentLogger;
 export const startingBalances = { USDT: "10000", BTC: "1" } as const;
@@ -63,22 +64,12 @@ export class LiveWorld {
   async start(): Promise<void> {
     this.url = await this.venue.start();
     await this.postgres.reset();
-    await withClient(this.postgres.riskDsn, async (client) => {
-      await client.query(
-        "create table risk.public_keys (key_id text primary key, policy_uid text not null, epoch bigint not null, public_key text not null, created_at timestamptz not null default now())",
-      );
-      await client.query("grant usage on schema risk to bellwether_broker");
-      await client.query("grant select on all tables in schema risk to bellwether_broker");
-    });
+    await makeRiskKeys(this.postgres);
     await this.publish(this.approver);
   }
 
   async publish(approver: Approver, policyUid = "policy-1"): Promise<void> {
-    await rowsOf(
-      this.postgres.riskDsn,
-      "insert into risk.public_keys (key_id, policy_uid, epoch, public_key) values ($1, $2, $3, $4)",
-      [approver.keyId, policyUid, approver.epoch, approver.publicKey],
-    );
+    await publishKey(this.postgres, approver, policyUid);
     this.approver = approver;
   }
 

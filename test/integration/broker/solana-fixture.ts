@@ -25,7 +25,8 @@ import { openSolana } from "../../../runtimes/broker/src/venues/solana/open-sola
 import type { SolanaVenue } from "../../../runtimes/broker/src/venues/solana/solana-venue.ts";
 import { wrappedSol } from "../../venues/solana/swap-market.ts";
 import type { SolanaStandIn, StandInOptions } from "../../venues/solana/stand-in.ts";
-import { type TestPostgres, rowsOf, withClient } from "../order-path/postgres.ts";
+import { type TestPostgres, rowsOf } from "../order-path/postgres.ts";
+import { makeRiskKeys, publishKey } from "./risk-keys.ts";
 
 export const market = "SOL/USDC";
 export const startingLamports = 10_000_000_000n;
@@ -201,18 +202,8 @@ export class SolanaWorld {
 
   async #reset(): Promise<void> {
     await this.postgres.reset();
-    await withClient(this.postgres.riskDsn, async (client) => {
-      await client.query(
-        "create table risk.public_keys (key_id text primary key, policy_uid text not null, epoch bigint not null, public_key text not null, created_at timestamptz not null default now())",
-      );
-      await client.query("grant usage on schema risk to bellwether_broker");
-      await client.query("grant select on all tables in schema risk to bellwether_broker");
-    });
-    await rowsOf(
-      this.postgres.riskDsn,
-      "insert into risk.public_keys (key_id, policy_uid, epoch, public_key) values ($1, $2, $3, $4)",
-      [this.approver.keyId, this.config.policy.uid, this.approver.epoch, this.approver.publicKey],
-    );
+    await makeRiskKeys(this.postgres);
+    await publishKey(this.postgres, this.approver, this.config.policy.uid);
   }
 }
 

@@ -18,7 +18,8 @@ import { Approver, finalOrderOf } from "../../../runtimes/broker/src/testing/app
 import { wrappedSol } from "../../venues/solana/swap-market.ts";
 import { svmMissing } from "../../venues/solana/svm-missing.ts";
 import { TestIdentity, issuer } from "../order-path/identity.ts";
-import { type TestPostgres, freePort, postgresMissing, rowsOf, startPostgres, withClient } from "../order-path/postgres.ts";
+import { type TestPostgres, freePort, postgresMissing, rowsOf, startPostgres } from "../order-path/postgres.ts";
+import { makeRiskKeys, publishKey } from "./risk-keys.ts";
 import { market, newKeypair } from "./solana-fixture.ts";
 
 const missing = postgresMissing() ?? svmMissing();
@@ -85,18 +86,8 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
 
   /** The test plays risk: its key, where a broker looks for it. */
   async function publishApprover(): Promise<void> {
-    await withClient(postgres.riskDsn, async (client) => {
-      await client.query(
-        "create table risk.public_keys (key_id text primary key, policy_uid text not null, epoch bigint not null, public_key text not null, created_at timestamptz not null default now())",
-      );
-      await client.query("grant usage on schema risk to bellwether_broker");
-      await client.query("grant select on all tables in schema risk to bellwether_broker");
-    });
-    await rowsOf(
-      postgres.riskDsn,
-      "insert into risk.public_keys (key_id, policy_uid, epoch, public_key) values ($1, 'policy-1', $2, $3)",
-      [approver.keyId, approver.epoch, approver.publicKey],
-    );
+    await makeRiskKeys(postgres);
+    await publishKey(postgres, approver, "policy-1");
   }
 
   /** A thousand and more minutes around the pool's price. */

@@ -1,9 +1,8 @@
 import { createHmac } from "node:crypto";
-import { CodedError } from "@bellwether/service-kit";
 import { z } from "zod";
-import type { BrokerErrorCode } from "../../../errors.ts";
 import { VenueAnswer } from "../../../feeds/ccxt/venue-answer.ts";
 import type { ExchangeDialect, PlaceReply, PlaceRequest, RawOrder, RawTrade } from "./dialect.ts";
+import { type RefusalCodes, leftOpen, refusedPlacement, unlessAbsent } from "./refusals.ts";
 
 const validity = { windowMs: 5_000, marginMs: 2_000 };
 /** Orders that were cancelled without a fill are archived after 90 days. */
@@ -56,8 +55,14 @@ const states: Readonly<Record<string, RawOrder["state"]>> = {
 
 /** Of these nobody knows what became of the request: internal faults and time-outs between Binance's front and its engine. */
 const undecided = new Set(["-1000", "-1001", "-1006", "-1007", "-1008"]);
-const credentialFaults = new Set(["-2014", "-2015", "-1022", "-1002"]);
-const noSuchOrder = new Set(["-2013", "-2011"]);
+const codes: RefusalCodes = {
+  exchange: "Binance",
+  // A duplicate: an order with this id rests there, found by asking, not by guessing that it is ours.
+  undecided: ({ code, venueMessage }) => undecided.has(code) || (code === "-2010" && venueMessage.startsWith("Duplicate order")),
+  clock: (code) => code === "-1021",
+  credentials: new Set(["-2014", "-2015", "-1022", "-1002"]),
+  noSuchOrder: new Set(["-2013", "-2011"]),
+};
 
 /** Binance spot, REST version 3. */
 export const binanceDialect: ExchangeDialect = {
@@ -68,7 +73,7 @@ export const binanceDialect: ExchangeDialect = {
   forgottenUntilMs: (nowMs) => nowMs - rememberedMs,
   marketId: (symbol) => symbol.replace("/", ""),
   refusalIn: () => undefined,
-  clockRefusal: (code) => code === "-1021",
+  clockRefusal: codes.clock,
 
   async serverTimeMs(ask) {
     return z.object({ serverTime: z.coerce.number() }).parse(await ask("publicGetTime", {})).serverTime;
@@ -83,13 +88,13 @@ export const binanceDialect: ExchangeDialect = {
     try {
       return placed(placedRow.parse(await ask("privatePostOrder", placeParameters(request), { urgent: true })), request);
     } catch (error) {
-      if (error instanceof VenueAnswer) return refusedBy(error);
+      if (error instanceof VenueAnswer) return refusedPlacement(error, codes);
       throw error;
     }
   },
 
   async find(ask, { marketId, clientId }) {
-    const row = await orAbsent(ask("privateGetOrder", { symbol: marketId, origClientOrderId: clientId, ...window() }));
+    const row = await unlessAbsent(ask("privateGetOrder", { symbol: marketId, origClientOrderId: clientId, ...window() }), codes);
     return row === undefined ? undefined : rawOrder(orderRow.parse(row));
   },
 
@@ -98,13 +103,15 @@ export const binanceDialect: ExchangeDialect = {
     const rows = z.array(orderRow).parse(await ask("privateGetAllOrders", parameters));
     const found = rows.findLast((row) => row.clientOrderId === clientId);
     // A full page may end before the order: that proves nothing.
-    if (!found && rows.length >= pageLimit)
-      throw unreachable(new VenueAnswer({ status: 200, code: "", message: "more orders than one page holds" }));
+    if (!found && rows.length >= pageLimit) throw leftOpen(codes, "more orders than one page holds");
     return found && rawOrder(found);
   },
 
   async cancel(ask, { marketId, clientId }) {
-    await orAbsent(ask("privateDeleteOrder", { symbol: marketId, origClientOrderId: clientId, ...window() }, { urgent: true }));
+    await unlessAbsent(
+      ask("privateDeleteOrder", { symbol: marketId, origClientOrderId: clientId, ...window() }, { urgent: true }),
+      codes,
+    );
   },
 
   async open(ask) {
@@ -205,27 +212,9 @@ function placed(row: z.output<typeof placedRow>, { side, marketId }: PlaceReques
   return { accepted: true, order: rawOrder(row), trades };
 }
 
-function refusedBy(answer: VenueAnswer): PlaceReply {
-  // An order with this id rests there: found by asking, not by guessing that it is ours.
-  const duplicate = answer.code === "-2010" && answer.venueMessage.startsWith("Duplicate order");
-  if (answer.code === "" || undecided.has(answer.code) || duplicate) throw unreachable(answer);
-  const reason = `${answer.code}: ${answer.venueMessage}`;
-  if (binanceDialect.clockRefusal(answer.code)) return { accepted: false, reason, fault: "clock" };
-  return { accepted: false, reason, ...(credentialFaults.has(answer.code) ? { fault: "credentials" as const } : {}) };
-}
-
-async function orAbsent(call: Promise<unknown>): Promise<unknown> {
-  try {
-    return await call;
-  } catch (error) {
-    if (error instanceof VenueAnswer && noSuchOrder.has(error.code)) return undefined;
-    throw error;
-  }
-}
-
 function rawOrder(row: z.output<typeof orderRow>): RawOrder {
   const state = states[row.status];
-  if (!state) throw unreachable(new VenueAnswer({ status: 200, code: "", message: `unknown order status ${row.status}` }));
+  if (!state) throw leftOpen(codes, `unknown order status ${row.status}`);
   return {
     venueOrderId: row.orderId,
     clientId: row.clientOrderId,
@@ -248,8 +237,4 @@ function rawTrade(row: z.output<typeof tradeRow>, marketId: string): RawTrade {
     feeAsset: row.commissionAsset,
     timeMs: row.time,
   };
-}
-
-function unreachable(cause: VenueAnswer): CodedError<BrokerErrorCode> {
-  return new CodedError<BrokerErrorCode>("VENUE_UNREACHABLE", `Binance leaves it open: ${cause.message}`, { cause });
 }

@@ -1,9 +1,8 @@
-import { CodedError } from "@bellwether/service-kit";
 import { formatDecimal, negate, parseDecimal } from "@bellwether/trading";
 import { z } from "zod";
-import type { BrokerErrorCode } from "../../../errors.ts";
 import { VenueAnswer } from "../../../feeds/ccxt/venue-answer.ts";
-import { type ExchangeDialect, type PlaceReply, type PlaceRequest, type RawOrder, type RawTrade, headersOf } from "./dialect.ts";
+import { type ExchangeDialect, type PlaceRequest, type RawOrder, type RawTrade, headersOf } from "./dialect.ts";
+import { type RefusalCodes, leftOpen, refusedPlacement, unlessAbsent } from "./refusals.ts";
 
 const validity = { windowMs: 5_000, marginMs: 2_000 };
 /** Orders that were cancelled without a fill can be asked for during two hours. */
@@ -50,8 +49,14 @@ const states: Readonly<Record<string, RawOrder["state"]>> = {
 
 /** Time-outs, busy systems and internal faults: whether the order was taken is not said. 51016: one with this id is there, found by asking. */
 const undecided = new Set(["50001", "50004", "50013", "50026", "50061", "51016", "1", "2"]);
-const credentialFaults = new Set(["50100", "50101", "50103", "50104", "50105", "50110", "50111", "50113", "50114", "50030"]);
-const noSuchOrder = new Set(["51603", "51400", "51401", "51402", "51410"]);
+const codes: RefusalCodes = {
+  exchange: "OKX",
+  undecided: ({ code }) => undecided.has(code),
+  // Too far off to be signed, or past its deadline when it came.
+  clock: (code) => code === "50102" || code === "50036",
+  credentials: new Set(["50100", "50101", "50103", "50104", "50105", "50110", "50111", "50113", "50114", "50030"]),
+  noSuchOrder: new Set(["51603", "51400", "51401", "51402", "51410"]),
+};
 
 /** OKX spot in cash mode, REST version 5. */
 export const okxDialect: ExchangeDialect = {
@@ -61,8 +66,7 @@ export const okxDialect: ExchangeDialect = {
   rate: { perSecond: 8, burst: 160 },
   forgottenUntilMs: (nowMs) => nowMs - rememberedMs,
   marketId: (symbol) => symbol.replace("/", "-"),
-  // Too far off to be signed, or past its deadline when it came.
-  clockRefusal: (code) => code === "50102" || code === "50036",
+  clockRefusal: codes.clock,
 
   refusalIn(body) {
     const read = refusal.safeParse(body);
@@ -91,13 +95,13 @@ export const okxDialect: ExchangeDialect = {
       const row = first(listOf(placedRow).parse(answer).data);
       return { accepted: true, order: workingOrder(row.ordId, request), outdated: true };
     } catch (error) {
-      if (error instanceof VenueAnswer) return refusedBy(error);
+      if (error instanceof VenueAnswer) return refusedPlacement(error, codes);
       throw error;
     }
   },
 
   async find(ask, { marketId, clientId }) {
-    const answer = await orAbsent(ask("privateGetTradeOrder", { instId: marketId, clOrdId: clientId }));
+    const answer = await unlessAbsent(ask("privateGetTradeOrder", { instId: marketId, clOrdId: clientId }), codes);
     if (answer === undefined) return undefined;
     return rawOrder(first(listOf(orderRow).parse(answer).data));
   },
@@ -107,12 +111,12 @@ export const okxDialect: ExchangeDialect = {
     const rows = listOf(orderRow).parse(await ask("privateGetTradeOrdersHistory", parameters)).data;
     const found = rows.find((row) => row.clOrdId === clientId);
     // A full page may end before the order: that proves nothing.
-    if (!found && rows.length >= pageLimit) throw unreachable("more orders than one page holds", undefined);
+    if (!found && rows.length >= pageLimit) throw leftOpen(codes, "more orders than one page holds");
     return found && rawOrder(found);
   },
 
   async cancel(ask, { marketId, clientId }) {
-    await orAbsent(ask("privatePostTradeCancelOrder", { instId: marketId, clOrdId: clientId }, { urgent: true }));
+    await unlessAbsent(ask("privatePostTradeCancelOrder", { instId: marketId, clOrdId: clientId }, { urgent: true }), codes);
   },
 
   async open(ask) {
@@ -167,25 +171,9 @@ function workingOrder(ordId: string, { marketId, clientId }: PlaceRequest): RawO
   return { venueOrderId: ordId, clientId, marketId, state: "Working", filledQuantity: "0" };
 }
 
-function refusedBy(answer: VenueAnswer): PlaceReply {
-  if (answer.code === "" || undecided.has(answer.code)) throw unreachable(answer.message, answer);
-  const reason = `${answer.code}: ${answer.venueMessage}`;
-  if (okxDialect.clockRefusal(answer.code)) return { accepted: false, reason, fault: "clock" };
-  return { accepted: false, reason, ...(credentialFaults.has(answer.code) ? { fault: "credentials" as const } : {}) };
-}
-
-async function orAbsent(call: Promise<unknown>): Promise<unknown> {
-  try {
-    return await call;
-  } catch (error) {
-    if (error instanceof VenueAnswer && noSuchOrder.has(error.code)) return undefined;
-    throw error;
-  }
-}
-
 function rawOrder(row: z.output<typeof orderRow>): RawOrder {
   const state = states[row.state];
-  if (!state) throw unreachable(`unknown order state ${row.state}`, undefined);
+  if (!state) throw leftOpen(codes, `unknown order state ${row.state}`);
   return { venueOrderId: row.ordId, clientId: row.clOrdId, marketId: row.instId, state, filledQuantity: row.accFillSz };
 }
 
@@ -206,10 +194,6 @@ function rawTrade(row: z.output<typeof fillRow>): RawTrade {
 
 function first<T>(rows: readonly T[]): T {
   const [row] = rows;
-  if (row === undefined) throw unreachable("an empty answer", undefined);
+  if (row === undefined) throw leftOpen(codes, "an empty answer");
   return row;
-}
-
-function unreachable(message: string, cause: unknown): CodedError<BrokerErrorCode> {
-  return new CodedError<BrokerErrorCode>("VENUE_UNREACHABLE", `OKX leaves it open: ${message}`, { cause });
 }
