@@ -17,6 +17,7 @@ import {
   wireVerdict,
 } from "@bellwether/trading";
 import { z } from "zod";
+import type { FillRow } from "./venue-records.ts";
 
 /** What the journals of risk and broker know of orders and intents, for people. Nothing here decides anything. */
 
@@ -200,20 +201,8 @@ async function readApprovals(reader: Transaction, id: string): Promise<IntentRep
   }));
 }
 
-interface FillRow {
-  trade_id: string;
-  market: string;
-  side: "buy" | "sell";
-  quantity: string;
-  price: string;
-  fee: string;
-  fee_asset: string;
-  time_ms: string;
-  leg: WireFill["leg"];
-}
-
 async function readFills(reader: Transaction, clientOrderId: string, account: string): Promise<WireFill[]> {
-  const rows = await reader.query<FillRow>(
+  const rows = await reader.query<Omit<FillRow, "client_order_id" | "sequence" | "strategy_uid">>(
     `select trade_id, market, side, quantity, price, fee, fee_asset, time_ms, leg from broker.fills
      where client_order_id = $1 order by sequence limit 500`,
     [clientOrderId],

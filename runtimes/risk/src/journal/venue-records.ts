@@ -49,7 +49,8 @@ interface OrderRow {
   updated_ms: string;
 }
 
-interface FillRow {
+/** A row of broker.fills, with the strategy it belongs to. */
+export interface FillRow {
   client_order_id: string;
   trade_id: string;
   market: string;
