@@ -53,12 +53,13 @@ export function failuresOf(report: VitestReport): string[] {
   );
 }
 
-const linesOfAReason = 12;
+/** Of a long reason both ends: what failed, and what the logs said last. */
+const linesOfAReason = { first: 6, last: 24 };
 
 function indented(reason: string): string {
-  return reason
-    .split("\n")
-    .slice(0, linesOfAReason)
-    .map((line) => `    ${line}`)
-    .join("\n");
+  const lines = reason.split("\n");
+  const { first, last } = linesOfAReason;
+  const shown =
+    lines.length <= first + last ? lines : [...lines.slice(0, first), `… ${lines.length - first - last} lines`, ...lines.slice(-last)];
+  return shown.map((line) => `    ${line.slice(0, 600)}`).join("\n");
 }

@@ -4,7 +4,6 @@ import { type Check, type Clock, CodedError, Dependency, type Logger, hasCode, m
 import {
   type AgentSnapshot,
   type BarEvent,
-  type BreakerType,
   type ControlReply,
   type DecisionReply,
   type DecisionRequest,
@@ -126,7 +125,7 @@ export class RiskService {
       log,
       newId: options.newId ?? randomUUID,
       write,
-      resetBreaker: (type) => this.#resetBreaker(type),
+      resetOf: (type) => this.#watch.resetOf(type),
       breakers: () => this.#watch.views(),
       standing: () => this.#standing(),
       onChange,
@@ -362,12 +361,6 @@ export class RiskService {
     return { ...reply, ...this.#standing() };
   }
 
-  async #resetBreaker(type: BreakerType): Promise<boolean> {
-    const changed = this.#watch.reset(type);
-    if (changed) await this.#watch.store();
-    return changed;
-  }
-
   #standing(): Pick<ControlReply, "state" | "holds" | "workingOrders"> {
     const workingOrders = this.accounts.reduce((sum, { book }) => sum + book.openOrders().length, 0);
     return { state: this.trading().state, holds: this.#holds(), workingOrders };
@@ -475,6 +468,8 @@ export class RiskService {
   }
 
   async #progressFlattening(account: Account): Promise<void> {
+    // Whoever sells everything must know tomorrow why: after a crash an armed breaker would let the strategy buy it all back.
+    await this.#watch.storeTrips();
     if (!this.#isFlattening()) {
       if (this.#watch.stop?.action !== "Flatten") this.#flattenAttempts.clear();
       return;

@@ -1,4 +1,4 @@
-import { Database, type DatabaseOptions, type Transaction } from "@bellwether/postgres";
+import { Database } from "@bellwether/postgres";
 import { type Clock, Metrics, hasCode, silentLogger } from "@bellwether/service-kit";
 import {
   type Approval,
@@ -17,10 +17,10 @@ import { EventHub } from "../../../runtimes/risk/src/api/event-hub.ts";
 import { riskMetrics } from "../../../runtimes/risk/src/metrics.ts";
 import { type Signer, approvalLifeMs, createSigner } from "../../../runtimes/risk/src/orders/signer.ts";
 import type { EffectivePolicy } from "../../../runtimes/risk/src/policy/effective-policy.ts";
-import type { BookOrder } from "../../../runtimes/risk/src/portfolio/book.ts";
 import { RiskService } from "../../../runtimes/risk/src/service.ts";
 import { RiskCrashSwitch } from "../../../runtimes/risk/src/testing/risk-crash.ts";
 import type { Broker, SubmitOutcome } from "../../../runtimes/risk/src/venue/broker.ts";
+import { type Mutant, mutantJournal, mutantSigner, mutants as everyMutant, mutateBooks } from "../../simulation/mutants.ts";
 import { BrokerWorld, type RunningBroker, startingUsdt } from "../broker/broker-fixture.ts";
 import type { TestPostgres } from "./postgres.ts";
 
@@ -96,65 +96,8 @@ export class BrokerLine implements Broker {
   }
 }
 
-/**
- * Faults of order-path.md put into risk on purpose: the histories must notice each. (`early-resign` and `restore-reuse-ids` belong to Solana and to
- * recovery, which are not there yet.)
- */
-export const mutants = [
-  "skip-journal-commit",
-  "blind-retry",
-  "ignore-pending",
-  "reuse-approval",
-  "ignore-epoch",
-  "two-writers",
-  "redecide-bar",
-  "release-on-expiry",
-] as const;
-export type Mutant = (typeof mutants)[number];
-
-class RolledBack<T> extends Error {
-  readonly result: T;
-  constructor(result: T) {
-    super("rolled back by a mutant");
-    this.result = result;
-  }
-}
-
-/** A journal with a fault in it. */
-class MutantDatabase extends Database {
-  readonly #mutant: Mutant | undefined;
-
-  constructor(options: DatabaseOptions, mutant: Mutant | undefined) {
-    super(options);
-    this.#mutant = mutant;
-  }
-
-  override async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    let orders = 0;
-    const run = super.transaction(async (transaction) => {
-      const result = await work({
-        query: async (sql, values) => {
-          if (this.#mutant === "ignore-epoch" && sql.includes("for share")) return [{}] as never;
-          if (this.#mutant === "two-writers" && sql.includes("insert into risk.writer_epochs")) {
-            const held = await transaction.query("select epoch from risk.writer_epochs where scope = $1", [values?.[0]]);
-            if (held.length > 0) return held as never;
-          }
-          if (this.#mutant === "redecide-bar" && /select (body_sha256|decision_time_ms)/.test(sql)) return [];
-          if (sql.includes("insert into risk.orders")) orders += 1;
-          return transaction.query(sql, values);
-        },
-      });
-      if (this.#mutant === "skip-journal-commit" && orders > 0) throw new RolledBack(result);
-      return result;
-    });
-    return run.catch((error: unknown) => {
-      if (error instanceof RolledBack) return error.result as T;
-      const cause = error instanceof Error ? error.cause : undefined;
-      if (cause instanceof RolledBack) return cause.result as T;
-      throw error;
-    });
-  }
-}
+/** Those that risk alone can have; `early-resign` and `restore-reuse-ids` belong to a chain and to recovery: test/simulation. */
+export const mutants = everyMutant.filter((mutant) => mutant !== "early-resign" && mutant !== "restore-reuse-ids");
 
 /** Sends once more, as a new attempt, whenever no answer came. */
 function blindlyRetrying(line: Broker, signer: Signer): Broker {
@@ -172,14 +115,6 @@ function blindlyRetrying(line: Broker, signer: Signer): Broker {
     account: () => line.account(),
     bars: (query) => line.bars(query),
   };
-}
-
-/** Takes reservations out of the book of a running risk: all of them, or those of orders older than an approval. */
-function forgetReservations(service: RiskService, forgotten: (order: BookOrder) => boolean): void {
-  for (const { book } of service.accounts) {
-    const open = book.openOrders.bind(book);
-    book.openOrders = (uid) => open(uid).filter((order) => !forgotten(order));
-  }
 }
 
 export interface RunningRisk {
@@ -232,18 +167,21 @@ export class RiskWorld {
   async start(crashAt?: number): Promise<RunningRisk> {
     const failPoints = new RiskCrashSwitch(crashAt);
     const mutant = this.#mutant;
-    const database = new MutantDatabase(
-      { dsn: this.postgres.riskDsn, clock: this.clock, log: silentLogger, applicationName: "risk test", failPoints },
-      mutant,
-    );
-    const fresh = createSigner();
-    const signer = mutant === "reuse-approval" ? { ...fresh, newNonce: () => "always-the-same" } : fresh;
+    const database = new Database({
+      dsn: this.postgres.riskDsn,
+      clock: this.clock,
+      log: silentLogger,
+      applicationName: "risk test",
+      failPoints,
+    });
+    const signer = mutantSigner(createSigner(), mutant);
     const line = mutant === "blind-retry" ? blindlyRetrying(this.line, signer) : this.line;
     const superseded = { value: false };
     const service = new RiskService({
       policy: { uid: policyUid, name: "demo" },
       brokers: new Map([["paper", line]]),
-      database,
+      // The paper broker refuses a nonce it has seen: here it is the journal's own record of nonces that must notice, so it stays.
+      database: mutantJournal(database, mutant === "reuse-approval" ? undefined : mutant),
       signer,
       hub: new EventHub(),
       metrics: riskMetrics(new Metrics()),
@@ -258,9 +196,7 @@ export class RiskWorld {
     try {
       service.setPolicy(this.policy);
       await service.open();
-      if (mutant === "ignore-pending") forgetReservations(service, () => true);
-      if (mutant === "release-on-expiry")
-        forgetReservations(service, ({ createdAtMs }) => this.clock.nowMs() - createdAtMs > approvalLifeMs);
+      mutateBooks(service, mutant, () => this.clock.nowMs());
       await this.round(running);
       return running;
     } catch (error) {

@@ -1,7 +1,8 @@
 import { seededRandom } from "@bellwether/service-kit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type TestPostgres, postgresMissing, startPostgres } from "./postgres.ts";
-import { type Mutant, RiskWorld, mutants } from "./risk-fixture.ts";
+import type { Mutant } from "../../simulation/mutants.ts";
+import { RiskWorld, mutants } from "./risk-fixture.ts";
 import { History } from "./risk-history.ts";
 
 const missing = postgresMissing();

@@ -93,7 +93,11 @@ describe("PolicyMonitor", () => {
     const monitor = monitorOf();
     monitor.mark(mark("10000"), at(1));
     monitor.mark(mark("7000"), at(2));
+    const after = monitor.afterReset("Drawdown", at(3));
+    expect(after).toMatchObject({ breakers: [{ state: { phase: "Armed" } }], references: { peakProfit: parseDecimal("-3000") } });
+    expect(monitor.stop).toBeDefined();
     expect(monitor.reset("Drawdown", at(3))).toBe(true);
+    expect(monitor.afterReset("Drawdown", at(3))).toBeUndefined();
     expect(monitor.reset("Drawdown", at(3))).toBe(false);
     expect(monitor.stop).toBeUndefined();
     expect(shown(monitor)[0]).toBe("7000");

@@ -113,14 +113,26 @@ export class PolicyMonitor {
     this.#breakers = observeBreakers(this.#breakers, observation, clocks);
   }
 
+  /** What a reset would make of it, for the journal to hold before it is in force. Undefined when no breaker of the type is tripped. */
+  afterReset(type: BreakerType, clocks: Clocks): Unstored | undefined {
+    const after = resetBreakers(this.#breakers, type, clocks);
+    if (after === this.#breakers) return undefined;
+    return { breakers: after.filter(({ config }) => config.type === type), references: this.#referencesAfterReset(type) };
+  }
+
   /** False when no breaker of the type is tripped. */
   reset(type: BreakerType, clocks: Clocks): boolean {
     const before = this.#breakers;
     this.#breakers = resetBreakers(before, type, clocks);
-    // A person who arms it again has accepted the loss: the limit must not hold what the breaker lets go.
-    if (before !== this.#breakers && type === "Drawdown" && this.#references)
-      this.#references = { ...this.#references, peakProfit: this.#references.lastProfit };
-    return before !== this.#breakers;
+    const changed = before !== this.#breakers;
+    if (changed) this.#references = this.#referencesAfterReset(type);
+    return changed;
+  }
+
+  /** A person who arms it again has accepted the loss: the limit must not hold what the breaker lets go. */
+  #referencesAfterReset(type: BreakerType): StoredReferences | undefined {
+    const references = this.#references;
+    return references && type === "Drawdown" ? { ...references, peakProfit: references.lastProfit } : references;
   }
 
   /** A phase has changed that the journal does not know. */

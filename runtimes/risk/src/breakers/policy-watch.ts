@@ -22,7 +22,7 @@ import type { EffectivePolicy } from "../policy/effective-policy.ts";
 import type { BookFill, BookOrder } from "../portfolio/book.ts";
 import type { EquityReferences } from "../portfolio/policy-view.ts";
 import { accountEquity, depositsOf } from "../portfolio/valuation.ts";
-import { type Mark, PolicyMonitor } from "./policy-monitor.ts";
+import { type Mark, PolicyMonitor, type Unstored } from "./policy-monitor.ts";
 import { RoundTrips } from "./round-trips.ts";
 
 export interface PolicyWatchOptions {
@@ -34,6 +34,12 @@ export interface PolicyWatchOptions {
   readonly write: (work: (transaction: Transaction) => Promise<void>) => Promise<void>;
   /** Trading has become stricter or freer. */
   readonly onChange: () => void;
+}
+
+/** One reset, in two steps: the journal holds it before trading is freer. */
+export interface BreakerReset {
+  readonly write: (transaction: Transaction) => Promise<void>;
+  readonly apply: () => void;
 }
 
 const storeEveryMs = 1_000;
@@ -132,26 +138,40 @@ export class PolicyWatch {
     this.#mark();
     this.#monitor.observe(undefined, this.clocks());
     this.#announce();
-    if (this.#monitor.hasNews || nowMs - this.#storedMs >= storeEveryMs) await this.store();
+    if (this.#monitor.hasNews || nowMs - this.#storedMs >= storeEveryMs) await this.#store();
   }
 
-  /** Arms a tripped breaker again, from the present. False when none of the type is tripped. */
-  reset(type: BreakerType): boolean {
-    const changed = this.#monitor.reset(type, this.clocks());
-    this.#announce();
-    return changed;
+  /** A tripped breaker armed again, from the present. Undefined when none of the type is tripped. */
+  resetOf(type: BreakerType): BreakerReset | undefined {
+    const after = this.#monitor.afterReset(type, this.clocks());
+    if (!after) return undefined;
+    return {
+      write: (transaction) => this.#storeIn(transaction, after),
+      apply: () => {
+        this.#monitor.reset(type, this.clocks());
+        this.#announce();
+      },
+    };
   }
 
-  async store(): Promise<void> {
-    const { policyUid, write, clock } = this.#options;
+  /** A trip that nothing has come of may be forgotten by a crash; what sells because of one calls this first. */
+  async storeTrips(): Promise<void> {
+    if (this.#monitor.hasNews) await this.#store();
+  }
+
+  async #store(): Promise<void> {
+    const { write, clock } = this.#options;
     const unstored = this.#monitor.unstored();
     this.#storedMs = clock.nowMs();
     if (unstored.breakers.length === 0 && unstored.references === undefined) return;
-    await write(async (transaction) => {
-      for (const { config, state } of unstored.breakers) await storeBreaker(transaction, policyUid, { type: config.type, state });
-      if (unstored.references) await storeReferences(transaction, policyUid, unstored.references);
-    });
+    await write((transaction) => this.#storeIn(transaction, unstored));
     this.#monitor.markStored(unstored);
+  }
+
+  async #storeIn(transaction: Transaction, { breakers, references }: Unstored): Promise<void> {
+    const { policyUid } = this.#options;
+    for (const { config, state } of breakers) await storeBreaker(transaction, policyUid, { type: config.type, state });
+    if (references) await storeReferences(transaction, policyUid, references);
   }
 
   #lookAtVenue(account: Account, nowMs: number): void {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { JournalDatabase, Transaction } from "@bellwether/postgres";
 import { type Clock, CodedError, type Logger } from "@bellwether/service-kit";
 import { type BreakerType, type BreakerView, type ControlEvent, type ControlReply, breakerType } from "@bellwether/trading";
+import type { BreakerReset } from "../breakers/policy-watch.ts";
 import type { RiskErrorCode } from "../errors.ts";
 import { clearHalt, readControlEvents, readHalt, storeControlEvent, storeHalt } from "../journal/control-records.ts";
 import type { JournalHalt } from "../policy/trading-state.ts";
@@ -24,8 +25,8 @@ export interface ControlDeskOptions {
   readonly log: Logger;
   readonly newId: () => string;
   readonly write: <T>(work: (transaction: Transaction) => Promise<T>) => Promise<T>;
-  /** Arms a breaker in memory and writes it down; false when none of the type is tripped. */
-  readonly resetBreaker: (type: BreakerType) => Promise<boolean>;
+  /** Undefined when no breaker of the type is tripped. */
+  readonly resetOf: (type: BreakerType) => BreakerReset | undefined;
   readonly breakers: () => readonly BreakerView[];
   readonly standing: () => Pick<ControlReply, "state" | "holds" | "workingOrders">;
   readonly onChange: () => void;
@@ -127,10 +128,11 @@ export class ControlDesk {
         "BREAKER_UNKNOWN",
         `the policy has no circuit breaker ${type}${scoped ? " of its own for an account or a strategy" : ""}`,
       );
-    if (breaker.state === "Armed") return this.#unchanged();
+    const reset = this.#options.resetOf(type);
+    if (!reset) return this.#unchanged();
     const event = this.#eventOf({ what: "ResetBreaker", who, reason, detail: resetDetail(breaker) });
-    await this.#record(event);
-    await this.#options.resetBreaker(type);
+    await this.#record(event, reset.write);
+    reset.apply();
     return { changed: true, event, ...this.#options.standing() };
   }
 
@@ -160,13 +162,14 @@ export class ControlDesk {
       return;
     }
     const breaker = this.#breaker(type.data);
-    if (!breaker || breaker.state === "Armed") return;
+    const reset = this.#options.resetOf(type.data);
+    if (!breaker || !reset) return;
     const id = createHash("sha256").update(`${policyUid}\nreset-breaker\n${value}`).digest("hex").slice(0, 32);
     const reason = words.join(" ").slice(0, 300) || "no reason given";
     const event = { ...this.#eventOf({ what: "ResetBreaker", who: "annotation", reason, detail: resetDetail(breaker) }), id };
-    const isNew = await this.#record(event);
+    const isNew = await this.#record(event, reset.write);
     this.#obeyed = value;
-    if (isNew) await this.#options.resetBreaker(type.data);
+    if (isNew) reset.apply();
   }
 
   #breaker(type: BreakerType): BreakerView | undefined {
