@@ -23,7 +23,7 @@ export default defineConfig({
         testTimeout: 120_000,
         hookTimeout: 600_000,
         // They wait more than they reckon, each with an API server, a Postgres and ports of its own.
-        maxWorkers: 3,
+        maxWorkers: 4,
       }),
       suite("e2e", ["test/e2e/**/*.test.ts"], { testTimeout: 180_000, hookTimeout: 1_200_000, fileParallelism: false }),
       suite("down", ["test/down/**/*.test.ts"], { testTimeout: 360_000, hookTimeout: 1_200_000 }),

@@ -20,6 +20,8 @@ const root = path.resolve(import.meta.dirname, "..");
 /** In the order they run. `e2e` and `kills` share one cluster, `down` takes it down and compares the machine with what it was before. */
 const suites = ["unit", "integration", "e2e", "kills", "down"] as const;
 type Suite = (typeof suites)[number];
+/** Services are started hundreds of times from their sources: compiled once, they are up in half the time. */
+const compileCache = path.join(root, "node_modules/.cache/compiled");
 const clusterSuites: ReadonlySet<Suite> = new Set<Suite>(["e2e", "kills", "down"]);
 
 const help = `npm test [-- SUITE ...] [--filter TEXT] [--strict-skips]
@@ -60,7 +62,7 @@ function vitest(suite: Suite, reportFile: string, filter: string | undefined): P
     const child = spawn("vitest", args, {
       cwd: root,
       stdio: ["ignore", "inherit", "inherit"],
-      env: { ...longForm(suite), ...process.env },
+      env: { ...longForm(suite), NODE_COMPILE_CACHE: compileCache, ...process.env },
     });
     child.on("error", reject);
     child.on("close", (code) => resolve(code ?? 1));

@@ -60,6 +60,8 @@ function indented(reason: string): string {
   const lines = reason.split("\n");
   const { first, last } = linesOfAReason;
   const shown =
-    lines.length <= first + last ? lines : [...lines.slice(0, first), `… ${lines.length - first - last} lines`, ...lines.slice(-last)];
+    lines.length <= first + last
+      ? lines
+      : [...lines.slice(0, first), `… ${lines.length - first - last} lines`, ...lines.slice(-last)];
   return shown.map((line) => `    ${line.slice(0, 600)}`).join("\n");
 }

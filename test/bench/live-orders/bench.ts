@@ -14,6 +14,7 @@ import { postgresMissing, rowsOf, startPostgres } from "../../integration/order-
 import { Stack, eventually } from "../../integration/order-path/stack.ts";
 import { ExchangeProcess } from "../../venues/exchange/process.ts";
 import type { BenchResult, BenchRow } from "../result.ts";
+import { inherited } from "../../suites/inherited.ts";
 
 const orders = 300;
 const warmUp = 50;
@@ -112,7 +113,7 @@ async function memory(stack: Stack): Promise<BenchRow> {
   await stack.kill("broker");
   const limits = ["--max-semi-space-size=1", "--max-old-space-size=48"];
   const child = spawn(process.execPath, [...limits, join(directory, "app/main.mjs")], {
-    env: { PATH: process.env["PATH"], BELLWETHER_CONFIG: join(stack.directory, "broker.json"), HOSTNAME: "broker" },
+    env: { ...inherited(), BELLWETHER_CONFIG: join(stack.directory, "broker.json"), HOSTNAME: "broker" },
     stdio: "ignore",
   });
   try {

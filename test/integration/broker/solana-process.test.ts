@@ -19,6 +19,7 @@ import { wrappedSol } from "../../venues/solana/swap-market.ts";
 import { svmMissing } from "../../venues/solana/svm-missing.ts";
 import { TestIdentity, issuer } from "../order-path/identity.ts";
 import { type TestPostgres, freePort, postgresMissing, rowsOf, startPostgres } from "../order-path/postgres.ts";
+import { inherited } from "../../suites/inherited.ts";
 import { makeRiskKeys, publishKey } from "./risk-keys.ts";
 import { market, newKeypair } from "./solana-fixture.ts";
 
@@ -141,7 +142,7 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
 
   function launchBroker(failPoint?: string): { child: ChildProcess; ended: Promise<NodeJS.Signals | null>; log: () => string } {
     const env = {
-      PATH: process.env["PATH"],
+      ...inherited(),
       BELLWETHER_CONFIG: join(directory, "broker.json"),
       ...(failPoint && { BELLWETHER_FAIL_POINT: failPoint }),
     };
@@ -196,7 +197,7 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
       apiPort: port,
       healthPort: await freePort(),
     });
-    const env = { PATH: process.env["PATH"], BELLWETHER_CONFIG: file("risk.json", config) };
+    const env = { ...inherited(), BELLWETHER_CONFIG: file("risk.json", config) };
     const log = openSync(join(directory, "risk.log"), "w");
     launched(spawn(process.execPath, ["runtimes/risk/src/main.ts"], { cwd: root, env, stdio: ["ignore", log, log] }));
     return <T>(path: string, subject: string, init?: RequestInit) =>

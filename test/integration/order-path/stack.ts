@@ -17,6 +17,7 @@ import {
   portfolioView,
   registrationReply,
 } from "@bellwether/trading";
+import { inherited } from "../../suites/inherited.ts";
 import { TestIdentity, issuer } from "./identity.ts";
 import { type TestPostgres, freePort } from "./postgres.ts";
 
@@ -102,7 +103,7 @@ export class Stack {
     const child = spawn(nodeBinary, [`runtimes/${name}/src/main.ts`], {
       cwd: root,
       env: {
-        PATH: process.env["PATH"],
+        ...inherited(),
         BELLWETHER_CONFIG: join(this.directory, `${name}.json`),
         HOSTNAME: name,
         ...(failPoint !== undefined && { BELLWETHER_FAIL_POINT: failPoint }),

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import process from "node:process";
+import { inherited } from "../../suites/inherited.ts";
 
 const main = new URL("../../../plugin/src/main.ts", import.meta.url).pathname;
 
@@ -13,7 +14,7 @@ export interface CommandResult {
 export function bellwether(kubeconfig: string, args: readonly string[]): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], {
-      env: { PATH: process.env["PATH"], KUBECONFIG: kubeconfig },
+      env: { ...inherited(), KUBECONFIG: kubeconfig },
       stdio: ["ignore", "pipe", "pipe"],
     });
     const output = { stdout: "", stderr: "" };

@@ -18,6 +18,7 @@ import type { ControlPlane } from "../control-plane.ts";
 import { type IntentChange, buy, decisionOf } from "../order-path/decisions.ts";
 import { type TestPostgres, freePort } from "../order-path/postgres.ts";
 import { eventually, market, timeframe } from "../order-path/stack.ts";
+import { inherited } from "../../suites/inherited.ts";
 import { namespace, policyName, readPolicy } from "./furnish.ts";
 
 const root = path.resolve(import.meta.dirname, "../../..");
@@ -61,7 +62,7 @@ export class LiveStack {
     const child = spawn(process.execPath, [`runtimes/${name}/src/main.ts`], {
       cwd: root,
       env: {
-        PATH: process.env["PATH"],
+        ...inherited(),
         BELLWETHER_CONFIG: path.join(this.#directory, `${name}.json`),
         KUBECONFIG: this.#plane.kubeconfig,
         HOSTNAME: name,
