@@ -15,6 +15,7 @@ import type { OrderRecord } from "../durable/send-log.ts";
 import type { BrokerErrorCode } from "../errors.ts";
 import type { FailPoints } from "../fail-points.ts";
 import type { VenueOrder, VenueTrade } from "../venues/venue.ts";
+import { type KeySilence, accountInUse, claimKey } from "./key-claim.ts";
 import { type CancelLegs, type OrderRow, type StoredOrder, orderColumns, storedOrder } from "./stored-order.ts";
 
 export interface JournalOptions {
@@ -48,8 +49,6 @@ export interface Change {
   readonly changed: boolean;
 }
 
-const silentKeySeconds = 600;
-
 /**
  * The broker's memory in Postgres: orders, fills, epochs. Every write is one transaction that first holds the writer epoch, so that a
  * superseded process writes nothing.
@@ -57,6 +56,7 @@ const silentKeySeconds = 600;
 export class Journal {
   readonly #options: JournalOptions;
   #writerEpoch = 0;
+  #keySilence: KeySilence | undefined;
 
   constructor(options: JournalOptions) {
     this.#options = options;
@@ -284,33 +284,16 @@ export class Journal {
   }
 
   /**
-   * Makes a venue's key this account's, or renews the claim. An account that has been silent for `silentKeySeconds` and has nothing open loses its
-   * key to whoever asks, so that a policy made anew can use it.
+   * Makes a venue's key this account's, or renews the claim (key-claim.ts): to be repeated every `keyClaim.renewEveryMs`, refused every `retryEveryMs`.
    *
    * @throws CodedError ACCOUNT_IN_USE, WRITER_FENCED, JOURNAL_UNAVAILABLE
    */
   async claimKey(fingerprint: string): Promise<void> {
     const { accountUid } = this.#options;
-    const holder = await this.#write(async (transaction) => {
-      const claimed = await transaction.query<{ account_uid: string }>(
-        `insert into broker.account_keys as held (fingerprint, account_uid) values ($1, $2)
-         on conflict (fingerprint) do update set account_uid = excluded.account_uid, seen_at = now()
-         where held.account_uid = excluded.account_uid or (held.seen_at < now() - make_interval(secs => $3) and not exists (
-           select from broker.orders o where o.account_uid = held.account_uid
-             and (o.state in ('AboutToSend', 'Unknown', 'Working') or o.protective_legs <> '{}')))
-         returning account_uid`,
-        [fingerprint, accountUid, silentKeySeconds],
-      );
-      if (claimed.length > 0) return undefined;
-      const [row] = await transaction.query<{ account_uid: string }>(
-        "select account_uid from broker.account_keys where fingerprint = $1",
-        [fingerprint],
-      );
-      return required(row).account_uid;
-    });
-    if (holder === undefined) return;
-    const message = `AccountInUse: the key trades for account ${holder.split("/").at(-1) ?? ""} of another policy or name already; one key belongs to one account`;
-    throw new CodedError<BrokerErrorCode>("ACCOUNT_IN_USE", message, { context: { holder } });
+    const claim = { fingerprint, accountUid, silence: this.#keySilence };
+    const answer = await this.#write((transaction) => claimKey(transaction, claim));
+    this.#keySilence = answer.claimed ? undefined : answer.silence;
+    if (!answer.claimed) throw accountInUse(answer.holder);
   }
 
   /**

@@ -4,6 +4,7 @@ import type { BrokerErrorCode } from "../../errors.ts";
 import type { FailPoints } from "../../fail-points.ts";
 import { VenueAnswer } from "../../feeds/ccxt/venue-answer.ts";
 import type { MarketFeed } from "../../feeds/feed.ts";
+import { keyClaim } from "../../journal/key-claim.ts";
 import type {
   CancelRequest,
   SentOrder,
@@ -40,7 +41,6 @@ export interface CcxtVenueOptions {
 type Fault = { readonly code: BrokerErrorCode; readonly message: string };
 
 const measureEveryMs = 60_000;
-const claimEveryMs = 30_000;
 const permissionsEveryMs = 600_000;
 /** A person mends what is wrong with a key; asked about again this often meanwhile. */
 const faultyEveryMs = 15_000;
@@ -254,11 +254,12 @@ export class CcxtVenue implements Venue {
 
   async #claim(): Promise<void> {
     const { clock } = this.#options;
-    this.#due.claim = clock.nowMs() + faultyEveryMs;
+    // Who has the key renews it as soon as Postgres answers again: somebody may be waiting for it to fall silent.
+    if (!this.#claimed) this.#due.claim = clock.nowMs() + keyClaim.retryEveryMs;
     await this.#options.claimKey();
     if (this.#fault?.code === "ACCOUNT_IN_USE") this.#fault = undefined;
     this.#claimed = true;
-    this.#due.claim = clock.nowMs() + claimEveryMs;
+    this.#due.claim = clock.nowMs() + keyClaim.renewEveryMs;
   }
 
   async #checkPermissions(): Promise<void> {

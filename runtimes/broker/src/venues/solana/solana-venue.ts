@@ -16,6 +16,7 @@ import type { SendRecords, SignedRecord } from "../../durable/send-log.ts";
 import type { BrokerErrorCode } from "../../errors.ts";
 import type { FailPoints } from "../../fail-points.ts";
 import type { MarketFeed } from "../../feeds/feed.ts";
+import { keyClaim } from "../../journal/key-claim.ts";
 import type { Ending, Operation, SignedBytes, SignedTransaction, SignedTransactions } from "../../journal/signed-transactions.ts";
 import type {
   SentOrder,
@@ -87,7 +88,6 @@ export const solanaValidity = { windowMs: 8_000, marginMs: 1_000 };
 const dayMs = 86_400_000;
 const resendEveryMs = 2_000;
 const balancesForMs = 1_000;
-const claimEveryMs = 30_000;
 const feesEveryMs = 5_000;
 /** What a swap takes: fees are told for one of this size. */
 const usualComputeUnits = 200_000;
@@ -278,10 +278,12 @@ export class SolanaVenue implements Venue {
     try {
       await journal.claimKey(this.fingerprint);
       this.#inUse = undefined;
-      this.#claimDueMs = clock.nowMs() + claimEveryMs;
+      this.#claimDueMs = clock.nowMs() + keyClaim.renewEveryMs;
     } catch (error) {
+      // Who has the wallet renews the claim as soon as Postgres answers again: somebody may be waiting for it to fall silent.
       if (!hasCode(error, "ACCOUNT_IN_USE")) throw error;
       this.#inUse = error.message;
+      this.#claimDueMs = clock.nowMs() + keyClaim.retryEveryMs;
     }
   }
 
