@@ -2,7 +2,9 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Metrics, createLogger, silentLogger, systemClock } from "@bellwether/service-kit";
+import { isDeepStrictEqual } from "node:util";
+import { CodedError, Metrics, createLogger, silentLogger, systemClock } from "@bellwether/service-kit";
+import { ManualClock } from "@bellwether/service-kit/testing/manual-clock";
 import {
   type BrokerOrder,
   type FinalOrder,
@@ -13,7 +15,7 @@ import {
 } from "@bellwether/trading";
 import { Database } from "@bellwether/postgres";
 import { address } from "@solana/kit";
-import { expect } from "vitest";
+import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { Broker } from "../../../runtimes/broker/src/broker.ts";
 import { type BrokerConfig, type BrokerConfigInput, brokerConfig } from "../../../runtimes/broker/src/config.ts";
 import type { FailPointName } from "../../../runtimes/broker/src/fail-points.ts";
@@ -25,27 +27,40 @@ import { openSolana } from "../../../runtimes/broker/src/venues/solana/open-sola
 import type { SolanaVenue } from "../../../runtimes/broker/src/venues/solana/solana-venue.ts";
 import { wrappedSol } from "../../venues/solana/swap-market.ts";
 import type { SolanaStandIn, StandInOptions } from "../../venues/solana/stand-in.ts";
-import { type TestPostgres, rowsOf } from "../order-path/postgres.ts";
+import { type TestPostgres, rowsOf, startPostgres } from "../order-path/postgres.ts";
 import { makeRiskKeys, publishKey } from "./risk-keys.ts";
 
 export const market = "SOL/USDC";
 export const startingLamports = 10_000_000_000n;
 export const startingUsdc = 1_000_000_000n;
 const testLog = process.env["BROKER_TEST_LOG"] ? createLogger({ name: "broker" }) : silentLogger;
+/** 150 blocks, the life of a blockhash, pass in a little over six seconds. */
+const slotsPerSecond = 25;
+const longestSeconds = 300;
 type SolanaConfig = NonNullable<BrokerConfigInput["account"]["solana"]>;
 
-/** A wallet, the local chain, a real Postgres and brokers that come and go. Slots pass quickly: 150 blocks in six seconds. */
+/**
+ * A wallet, the local chain, a real Postgres and brokers that come and go. Time and slots stand still but for {@link SolanaWorld.pass}: a machine that is busy
+ * makes nothing stale, and nobody waits for what can be told to happen.
+ */
 export class SolanaWorld {
+  readonly clock: ManualClock;
   readonly postgres: TestPostgres;
   readonly solana: SolanaStandIn;
   readonly directory = mkdtempSync(join(tmpdir(), "bellwether-solana-"));
   readonly market = new ManualMarket(market);
-  readonly approver = new Approver(systemClock);
+  readonly approver: Approver;
   readonly wallet;
   readonly config: BrokerConfig;
 
-  private constructor(postgres: TestPostgres, solana: SolanaStandIn, change: Partial<SolanaConfig>) {
+  private constructor(
+    postgres: TestPostgres,
+    parts: { clock: ManualClock; solana: SolanaStandIn; change: Partial<SolanaConfig> },
+  ) {
+    const { clock, solana, change } = parts;
     this.postgres = postgres;
+    this.clock = clock;
+    this.approver = new Approver(clock);
     this.solana = solana;
     const keys = newKeypair();
     this.wallet = address(keys.address);
@@ -65,12 +80,12 @@ export class SolanaWorld {
     { account = {}, chain = {} }: { account?: Partial<SolanaConfig>; chain?: Partial<StandInOptions> } = {},
   ): Promise<SolanaWorld> {
     const { SolanaStandIn } = await import("../../venues/solana/stand-in.ts");
-    const solana = await SolanaStandIn.start({ now: () => Date.now(), ...chain });
-    const world = new SolanaWorld(postgres, solana, account);
+    const clock = new ManualClock();
+    const solana = await SolanaStandIn.start({ now: () => clock.nowMs(), ...chain });
+    const world = new SolanaWorld(postgres, { clock, solana, change: account });
     await solana.fund(world.wallet, { lamports: startingLamports, usdc: startingUsdc });
     await world.#reset();
     await world.market.close(100);
-    solana.run(40);
     return world;
   }
 
@@ -120,28 +135,44 @@ export class SolanaWorld {
     })();
     const { solana } = this.config.account;
     if (!solana) throw new Error("the fixture is for Solana accounts");
-    const ended = new AbortController();
     const broker = await Broker.open({
       config: this.config,
       openVenue: await openSolana(solana, (url, init) => fetch(url, init)),
       feed: this.market,
       database,
-      clock: systemClock,
+      clock: this.clock,
       log: testLog,
       metrics: new Metrics(),
       hub,
       failPoints,
       onFenced: () => undefined,
     });
-    await broker.start(ended.signal);
+    await broker.recover();
     broker.heard(true);
-    return { broker, venue: broker.venue as SolanaVenue, database, failPoints, changes, ended };
+    return { broker, venue: broker.venue as SolanaVenue, database, failPoints, changes };
+  }
+
+  /** So many seconds, each with its slots, a word from risk, and what a broker does every second. */
+  async pass({ broker, failPoints }: RunningSolanaBroker, seconds = 1): Promise<void> {
+    for (let second = 0; second < seconds; second += 1) {
+      await this.clock.advance(1_000);
+      this.solana.chain.advance(slotsPerSecond);
+      broker.heard(true);
+      await broker.sweep().catch((error: unknown) => {
+        // As in production, where the next sweep tries again.
+        if (!(error instanceof CodedError) && !failPoints.crashed) throw error;
+      });
+    }
+  }
+
+  /** Lets time pass until something holds; gives up silently, so that the assertion after it says what is there instead. */
+  async until(running: RunningSolanaBroker, holds: () => boolean | Promise<boolean>): Promise<void> {
+    for (let second = 0; second < longestSeconds && !(await holds()); second += 1) await this.pass(running);
   }
 
   /** The process is gone: nothing it still does counts. */
   async end(running: RunningSolanaBroker): Promise<void> {
     running.failPoints.kill();
-    running.ended.abort();
     await running.broker.close().catch(() => undefined);
     await running.database.close().catch(() => undefined);
   }
@@ -189,10 +220,12 @@ export class SolanaWorld {
   }
 
   /** Waits until the venue's finalized balances and the journal's fold say the same, to the last minor unit. */
-  async balancesAgree(broker: Broker): Promise<void> {
+  async balancesAgree(running: RunningSolanaBroker): Promise<void> {
     const atVenue = async (): Promise<Record<string, string>> =>
-      Object.fromEntries((await broker.account()).balances.map(({ asset, free }) => [asset, free]));
-    await expect.poll(atVenue, { interval: 50, timeout: 30_000 }).toEqual(await this.ledger());
+      Object.fromEntries((await running.broker.account()).balances.map(({ asset, free }) => [asset, free]));
+    const ledger = await this.ledger();
+    await this.until(running, async () => isDeepStrictEqual(await atVenue(), ledger));
+    expect(await atVenue()).toEqual(ledger);
   }
 
   async remove(): Promise<void> {
@@ -213,7 +246,60 @@ export interface RunningSolanaBroker {
   readonly database: Database;
   readonly failPoints: CrashSwitch;
   readonly changes: readonly { order: BrokerOrder; fills: readonly WireFill[] }[];
-  readonly ended: AbortController;
+}
+
+/** One Postgres for a file, and for each test a world of its own in which at most one broker runs. */
+export class SolanaBench {
+  #postgres: TestPostgres | undefined;
+  #world: SolanaWorld | undefined;
+  #running: RunningSolanaBroker | undefined;
+
+  /** To be called in a `describe`: registers what has to be done around its tests. */
+  constructor() {
+    beforeAll(async () => {
+      this.#postgres = await startPostgres();
+    });
+    afterAll(() => this.#postgres?.remove());
+    afterEach(async () => {
+      if (this.#running) await this.world.end(this.#running);
+      this.#running = undefined;
+      await this.#world?.remove();
+      this.#world = undefined;
+    });
+  }
+
+  get world(): SolanaWorld {
+    if (!this.#world) throw new Error("no world is open");
+    return this.#world;
+  }
+
+  get running(): RunningSolanaBroker {
+    if (!this.#running) throw new Error("no broker runs");
+    return this.#running;
+  }
+
+  async open(setup?: Parameters<typeof SolanaWorld.create>[1]): Promise<SolanaWorld> {
+    if (!this.#postgres) throw new Error("Postgres has not been started");
+    return (this.#world = await SolanaWorld.create(this.#postgres, setup));
+  }
+
+  async start(...args: Parameters<SolanaWorld["start"]>): Promise<RunningSolanaBroker> {
+    return (this.#running = await this.world.start(...args));
+  }
+
+  submit(order: FinalOrder): Promise<BrokerOrder> {
+    return this.world.submit(this.running, order);
+  }
+
+  found(clientOrderId: string): Promise<BrokerOrder> {
+    return this.running.broker.find(clientOrderId);
+  }
+
+  /** Lets time pass until an order has come to this state. */
+  async settled(clientOrderId: string, state: BrokerOrder["state"]): Promise<void> {
+    await this.world.until(this.running, async () => (await this.found(clientOrderId)).state === state);
+    expect(await this.found(clientOrderId)).toMatchObject({ state });
+  }
 }
 
 /** As solana-keygen writes one. */
