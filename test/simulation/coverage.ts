@@ -64,20 +64,28 @@ export function planOf(seed: number, episodes: number): { readonly venue: VenueK
 export class Coverage {
   readonly #hits = new Map<string, number>();
 
-  hit({ step, fault }: Pair): void {
-    const key = `${step} × ${fault}`;
-    this.#hits.set(key, (this.#hits.get(key) ?? 0) + 1);
+  constructor(hits: Iterable<readonly [string, number]> = []) {
+    for (const [key, count] of hits) this.#hits.set(key, (this.#hits.get(key) ?? 0) + count);
   }
 
-  hits({ step, fault }: Pair): number {
-    return this.#hits.get(`${step} × ${fault}`) ?? 0;
+  /** For another {@link Coverage}. */
+  get entries(): [string, number][] {
+    return [...this.#hits];
   }
 
-  add(other: Coverage): void {
-    for (const [key, hits] of other.#hits) this.#hits.set(key, (this.#hits.get(key) ?? 0) + hits);
+  hit(pair: Pair): void {
+    this.#hits.set(keyOf(pair), this.hits(pair) + 1);
+  }
+
+  hits(pair: Pair): number {
+    return this.#hits.get(keyOf(pair)) ?? 0;
   }
 
   get missed(): Pair[] {
     return [...pairs.exchange, ...pairs.chain].filter((pair) => this.hits(pair) === 0);
   }
+}
+
+function keyOf({ step, fault }: Pair): string {
+  return `${step} × ${fault}`;
 }

@@ -1,6 +1,6 @@
 import process from "node:process";
 import { expect, test } from "vitest";
-import { pairCount } from "./coverage.ts";
+import { Coverage, pairCount } from "./coverage.ts";
 import { replayCommand, runHistories } from "./run-histories.ts";
 
 /** Of each of the two files that run them side by side; `npm run simulate` takes as many as it is told. */
@@ -16,7 +16,7 @@ export function holdInvariants(half: 0 | 1): void {
       const result = await runHistories({ firstSeed, histories, mostFailures: 3 });
       expect(result.failures.map(({ seed, message }) => `${message}; ${replayCommand(seed, undefined)}`)).toEqual([]);
       expect(result.fewestIntents).toBeGreaterThanOrEqual(20);
-      const hit = pairCount - result.coverage.missed.length;
+      const hit = pairCount - new Coverage(result.hits).missed.length;
       expect(hit).toBeGreaterThan(Math.min(pairCount, histories * 6) * 0.6);
     },
     patienceMs,

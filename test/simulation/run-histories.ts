@@ -1,7 +1,7 @@
 import { Coverage } from "./coverage.ts";
 import { History } from "./history.ts";
 import type { Mutant } from "./mutants.ts";
-import { makeTemplate } from "./world/world.ts";
+import { type Template, makeTemplate } from "./world/world.ts";
 
 export interface Run {
   /** Seeds from here on, one for each history. */
@@ -18,46 +18,69 @@ export interface Failure {
   readonly message: string;
 }
 
+/** What happened in all histories together. */
+export type Totals = Readonly<Record<(typeof counted)[number], number>>;
+const counted = ["intents", "orders", "fills", "events", "refusedAttacks"] as const;
+
+/** Plain data: it travels between threads. */
 export interface RunResult {
   readonly histories: number;
   readonly failures: readonly Failure[];
-  readonly coverage: Coverage;
-  readonly totals: {
-    readonly intents: number;
-    readonly orders: number;
-    readonly fills: number;
-    readonly events: number;
-    readonly refusedAttacks: number;
-  };
+  readonly hits: readonly (readonly [string, number])[];
+  readonly totals: Totals;
   readonly virtualMs: number;
   /** Of a history without a failure. */
   readonly fewestIntents: number;
 }
 
+export const nothingRun: RunResult = {
+  histories: 0,
+  failures: [],
+  hits: [],
+  totals: { intents: 0, orders: 0, fills: 0, events: 0, refusedAttacks: 0 },
+  virtualMs: 0,
+  fewestIntents: Number.POSITIVE_INFINITY,
+};
+
 /** Runs histories one after another. A violated invariant, or anything else that must not happen, is a failure of its seed. */
-export async function runHistories({ firstSeed, histories, mutant, mostFailures, onHistory }: Run): Promise<RunResult> {
-  const template = await makeTemplate();
-  const coverage = new Coverage();
-  const failures: Failure[] = [];
-  const totals = { intents: 0, orders: 0, fills: 0, events: 0, refusedAttacks: 0 };
-  let virtualMs = 0;
-  let fewestIntents = Number.POSITIVE_INFINITY;
-  let done = 0;
-  while (done < histories && failures.length < mostFailures) {
-    const seed = firstSeed + done;
-    try {
-      const result = await new History(seed, template, mutant).run();
-      coverage.add(result.coverage);
-      for (const key of ["intents", "orders", "fills", "events", "refusedAttacks"] as const) totals[key] += result.seen[key];
-      virtualMs += result.virtualMs;
-      fewestIntents = Math.min(fewestIntents, result.seen.intents);
-    } catch (error) {
-      failures.push({ seed, message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
+export async function runHistories(run: Run, template?: Template): Promise<RunResult> {
+  const { firstSeed, histories, mutant, mostFailures, onHistory } = run;
+  // Thousands of errors are made in a history and read by their code: their stacks would cost more than all else.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = histories === 1 ? stackTraceLimit : 0;
+  try {
+    const from = template ?? (await makeTemplate());
+    let sum = nothingRun;
+    while (sum.histories < histories && sum.failures.length < mostFailures) {
+      sum = sumOf(sum, await outcomeOf(firstSeed + sum.histories, from, mutant));
+      onHistory?.(sum.histories, sum.failures.length);
     }
-    done += 1;
-    onHistory?.(done, failures.length);
+    return sum;
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
-  return { histories: done, failures, coverage, totals, virtualMs, fewestIntents };
+}
+
+async function outcomeOf(seed: number, template: Template, mutant: Mutant | undefined): Promise<RunResult> {
+  try {
+    const { coverage, seen, virtualMs } = await new History(seed, template, mutant).run();
+    return { histories: 1, failures: [], hits: coverage.entries, totals: seen, virtualMs, fewestIntents: seen.intents };
+  } catch (error) {
+    const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    return { ...nothingRun, histories: 1, failures: [{ seed, message }] };
+  }
+}
+
+export function sumOf(left: RunResult, right: RunResult): RunResult {
+  const coverage = new Coverage([...left.hits, ...right.hits]);
+  return {
+    histories: left.histories + right.histories,
+    failures: [...left.failures, ...right.failures],
+    hits: coverage.entries,
+    totals: Object.fromEntries(counted.map((key) => [key, left.totals[key] + right.totals[key]])) as Totals,
+    virtualMs: left.virtualMs + right.virtualMs,
+    fewestIntents: Math.min(left.fewestIntents, right.fewestIntents),
+  };
 }
 
 /** The one command that runs a failing history again. */

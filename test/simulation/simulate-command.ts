@@ -1,16 +1,19 @@
+import { availableParallelism } from "node:os";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { type Fault, type Step, faults, pairCount, pairs, steps } from "./coverage.ts";
+import { Coverage, type Fault, type Step, faults, pairCount, pairs, steps } from "./coverage.ts";
 import { type Mutant, mutants } from "./mutants.ts";
 import { type RunResult, replayCommand, runHistories } from "./run-histories.ts";
+import { runSideBySide } from "./run-side-by-side.ts";
 
 const help = `Generated histories of agents, risk, broker, journal, exchange and network on a virtual clock: production's own modules, crashed at every step
 under every fault. After each event the invariants of the order path are held.
 
-  npm run simulate -- [--histories N] [--seed S] [--mutant NAME] [-o json]
+  npm run simulate -- [--histories N] [--seed S] [--jobs J] [--mutant NAME] [-o json]
 
   --histories N   how many (default 2000)
   --seed S        the first one's seed, the next ones count up (default 1)
+  --jobs J        threads (default: as many as there are processors)
   --mutant NAME   with a fault put in on purpose: ${mutants.join(", ")}
   -o json         the result as one JSON object on standard output
   --help          this text
@@ -24,6 +27,7 @@ const mostFailures = 5;
 interface Options {
   readonly histories: number;
   readonly seed: number;
+  readonly jobs: number;
   readonly mutant: Mutant | undefined;
   readonly json: boolean;
 }
@@ -34,6 +38,7 @@ function optionsFrom(args: readonly string[]): Options | "help" {
     options: {
       histories: { type: "string", default: "2000" },
       seed: { type: "string", default: "1" },
+      jobs: { type: "string", default: String(availableParallelism()) },
       mutant: { type: "string" },
       output: { type: "string", short: "o", default: "text" },
       help: { type: "boolean", short: "h", default: false },
@@ -47,6 +52,7 @@ function optionsFrom(args: readonly string[]): Options | "help" {
   return {
     histories: whole(values.histories, "--histories"),
     seed: whole(values.seed, "--seed"),
+    jobs: whole(values.jobs, "--jobs"),
     mutant,
     json: values.output === "json",
   };
@@ -59,7 +65,8 @@ function whole(text: string, name: string): number {
 }
 
 /** Every pair of step and fault, with how often it was hit. */
-function matrix({ coverage }: RunResult): string {
+function matrix({ hits }: RunResult): string {
+  const coverage = new Coverage(hits);
   const width = Math.max(...steps.map(({ length }) => length));
   const header = faults.map((fault, index) => `  ${String.fromCharCode(65 + index)} ${fault}`).join("\n");
   const columns = faults.map((_fault, index) => String.fromCharCode(65 + index).padStart(6)).join("");
@@ -71,8 +78,8 @@ function matrix({ coverage }: RunResult): string {
 }
 
 function report(result: RunResult, { mutant }: Options, seconds: number): string {
-  const { histories, failures, coverage, totals, virtualMs, fewestIntents } = result;
-  const missed = coverage.missed.length;
+  const { histories, failures, hits, totals, virtualMs, fewestIntents } = result;
+  const missed = new Coverage(hits).missed.length;
   return [
     matrix(result),
     "",
@@ -85,15 +92,15 @@ function report(result: RunResult, { mutant }: Options, seconds: number): string
 }
 
 function asJson(result: RunResult, { mutant }: Options, seconds: number): string {
-  const { coverage, failures, fewestIntents, ...figures } = result;
-  const hits = [...pairs.exchange, ...pairs.chain].map((pair) => ({ ...pair, hits: coverage.hits(pair) }));
+  const { hits, failures, fewestIntents, ...figures } = result;
+  const coverage = new Coverage(hits);
   return JSON.stringify({
     ...figures,
     seconds,
     ...(mutant === undefined ? {} : { mutant }),
     fewestIntents: Number.isFinite(fewestIntents) ? fewestIntents : 0,
     failures: failures.map((failure) => ({ ...failure, replay: replayCommand(failure.seed, mutant) })),
-    pairs: hits,
+    pairs: [...pairs.exchange, ...pairs.chain].map((pair) => ({ ...pair, hits: coverage.hits(pair) })),
   });
 }
 
@@ -109,24 +116,23 @@ async function main(): Promise<number> {
     process.stdout.write(help);
     return 0;
   }
-  // Millions of errors are made and read by their code: their stacks cost more than all else.
-  Error.stackTraceLimit = options.histories === 1 ? 20 : 0;
   const startedMs = performance.now();
-  const { histories } = options;
+  const { histories, seed: firstSeed, mutant, jobs } = options;
   let toldMs = startedMs;
-  const result = await runHistories({
-    firstSeed: options.seed,
+  const run = {
+    firstSeed,
     histories,
-    mutant: options.mutant,
+    mutant,
     mostFailures,
-    onHistory(done, failures) {
+    onHistory(done: number, failures: number): void {
       const nowMs = performance.now();
       if (nowMs - toldMs < progressEveryMs) return;
       toldMs = nowMs;
       const rate = done / ((nowMs - startedMs) / 1_000);
       process.stderr.write(`${done} of ${histories}, ${rate.toFixed(1)} a second, ${failures} violated\n`);
     },
-  });
+  };
+  const result = await (jobs === 1 || histories === 1 ? runHistories(run) : runSideBySide(run, jobs));
   const seconds = (performance.now() - startedMs) / 1_000;
   process.stdout.write(`${options.json ? asJson(result, options, seconds) : report(result, options, seconds)}\n`);
   return result.failures.length > 0 ? 1 : 0;
