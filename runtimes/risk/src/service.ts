@@ -59,6 +59,7 @@ import {
   portfolioView,
 } from "./portfolio/views.ts";
 import { progressDeletion, requestDeletion } from "./strategies/delete.ts";
+import { type LeaveContext, deleteElsewhere, leaveFormerAccount } from "./strategies/leave-account.ts";
 import { register } from "./strategies/register.ts";
 import { StrategySights } from "./strategies/strategy-sights.ts";
 import { StrategyRegistry } from "./strategies/registry.ts";
@@ -261,19 +262,34 @@ export class RiskService {
     const policy = this.#policyInForce();
     const { uid: policyUid } = this.#options.policy;
     this.#sights.setAlerts(registration.uid, registration.alerts ?? []);
+    await leaveFormerAccount(registration.uid, account, this.#leaveContext());
     const reply = await register(registration, { account, registry: this.#registry, policyUid, currency: policy.baseCurrency });
-    this.#announceSeries(account);
+    for (const each of this.accounts) this.#announceSeries(each);
     this.#runners.get(account.name)?.wake();
     return reply;
   }
 
   async delete(uid: string, onDelete: "Keep" | "Flatten"): Promise<RegistrationReply> {
-    const strategy = this.#registry.get(uid);
-    const account = this.#accountOf(strategy) ?? this.accounts[0];
-    if (!account) throw this.#notStarted();
+    if (!this.started) throw this.#notStarted();
+    const account = this.#accountOf(this.#registry.get(uid));
+    if (!account) {
+      const unknown = { uid, run: 1, admitted: false, workingOrders: 0, settled: true };
+      return (await deleteElsewhere(uid, onDelete, this.#leaveContext())) ?? unknown;
+    }
     const reply = await requestDeletion(uid, onDelete, { account, registry: this.#registry });
     this.#runners.get(account.name)?.wake();
     return reply;
+  }
+
+  #leaveContext(): LeaveContext {
+    const { database, policy } = this.#options;
+    return {
+      policyUid: policy.uid,
+      accounts: this.accounts,
+      registry: this.#registry,
+      database,
+      write: (work) => this.#write(work),
+    };
   }
 
   snapshot(uid: string): AgentSnapshot {

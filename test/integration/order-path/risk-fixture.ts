@@ -140,6 +140,26 @@ export const policy: EffectivePolicy = {
   accounts: new Map([["paper", { kind: "paper", costs: tradingCosts({ feeBps: "10", slippageBps: "5" }) }]]),
 };
 
+export interface RiskIdentity {
+  readonly uid: string;
+  readonly brokers: ReadonlyMap<string, Broker>;
+}
+
+/** The broker of an account that holds cash and takes no orders. */
+export function idleBroker(usdt: string): Broker {
+  const refuse = async (): Promise<never> => Promise.reject(new Error("nothing is traded here"));
+  const account = async (): Promise<BrokerAccount> => ({
+    account: "idle",
+    kind: "paper",
+    epoch: 1,
+    marketTime: 0,
+    feed: { state: "running", message: "stands still" },
+    balances: [{ asset: "USDT", free: usdt, locked: "0" }],
+    markets: [],
+  });
+  return { submit: refuse, voidOrder: refuse, cancel: refuse, bars: refuse, account };
+}
+
 /** Everything around a risk that survives it: Postgres, the broker's world, the line between them. */
 export class RiskWorld {
   readonly broker: BrokerWorld;
@@ -163,8 +183,8 @@ export class RiskWorld {
     };
   }
 
-  /** A risk process without its loops: the test takes every round. @param crashAt the step it dies at */
-  async start(crashAt?: number): Promise<RunningRisk> {
+  /** A risk process without its loops: the test takes every round. @param crashAt the step it dies at @param of another policy, or more accounts */
+  async start(crashAt?: number, of: Partial<RiskIdentity> = {}): Promise<RunningRisk> {
     const failPoints = new RiskCrashSwitch(crashAt);
     const mutant = this.#mutant;
     const database = new Database({
@@ -178,8 +198,8 @@ export class RiskWorld {
     const line = mutant === "blind-retry" ? blindlyRetrying(this.line, signer) : this.line;
     const superseded = { value: false };
     const service = new RiskService({
-      policy: { uid: policyUid, name: "demo" },
-      brokers: new Map([["paper", line]]),
+      policy: { uid: of.uid ?? policyUid, name: "demo" },
+      brokers: of.brokers ?? new Map([["paper", line]]),
       // The paper broker refuses a nonce it has seen: here it is the journal's own record of nonces that must notice, so it stays.
       database: mutantJournal(database, mutant === "reuse-approval" ? undefined : mutant),
       signer,
@@ -197,7 +217,7 @@ export class RiskWorld {
       service.setPolicy(this.policy);
       await service.open();
       mutateBooks(service, mutant, () => this.clock.nowMs());
-      await this.round(running);
+      for (const { name } of service.accounts) await service.runner(name)?.round();
       return running;
     } catch (error) {
       await this.end(running);

@@ -326,7 +326,7 @@ function sellsOf(orders: readonly { readonly order: { readonly side: string } }[
   return orders.filter(({ order }) => order.side === "sell").length;
 }
 
-function registrationOf(uid: string, { suspended }: { suspended: boolean }): StrategyRegistration {
+export function registrationOf(uid: string, { suspended }: { suspended: boolean }): StrategyRegistration {
   return {
     uid,
     namespace: "bellwether",

@@ -1,8 +1,15 @@
-import type { JournalDatabase, Transaction } from "@bellwether/postgres";
+import type { Transaction } from "@bellwether/postgres";
 import { parseDecimal } from "@bellwether/trading";
 import { readAdjustments } from "../journal/control-records.ts";
 import { readProtectedOrders, readRecentDecisionTimes, readUnreleasedOrders } from "../journal/order-records.ts";
-import { type VenueCursor, readOrderStates, readVenueChanges, venueRecordsExist, venueStart } from "../journal/venue-records.ts";
+import {
+  type VenueCursor,
+  readCharges,
+  readOrderStates,
+  readVenueChanges,
+  venueRecordsExist,
+  venueStart,
+} from "../journal/venue-records.ts";
 import { AccountBook, type BookTransfer } from "../portfolio/book.ts";
 
 export interface LoadedBook {
@@ -18,7 +25,7 @@ export interface LoadedBook {
  * Folds one account from the journal, from nothing: transfers, approved orders, every fill. Fills are read page by page: what is held in memory does not
  * grow with the history.
  */
-export async function loadBook(database: JournalDatabase, accountUid: string, name: string): Promise<LoadedBook> {
+export async function loadBook(database: Transaction, accountUid: string, name: string): Promise<LoadedBook> {
   const book = new AccountBook(accountUid, name);
   const venueKnown = await venueRecordsExist(database);
   const [account] = await database.query<{ opened: boolean }>(
@@ -49,6 +56,18 @@ export async function loadBook(database: JournalDatabase, accountUid: string, na
   }
   for (const row of states) if (!book.order(row.clientOrderId)?.known) book.applyVenueOrder(row);
   return { book, cursor, opened, venueKnown };
+}
+
+/** One account, with what it was charged without a fill: for a look at an account that this process does not follow. */
+export async function loadWholeBook(transaction: Transaction, accountUid: string, name: string): Promise<AccountBook> {
+  const { book, venueKnown } = await loadBook(transaction, accountUid, name);
+  for (let read = 0, more = venueKnown; more;) {
+    const { charges, sequence } = await readCharges(transaction, accountUid, read);
+    for (const charge of charges) book.applyFill(charge);
+    read = sequence;
+    more = charges.length > 0;
+  }
+  return book;
 }
 
 async function readTransfers(reader: Transaction, accountUid: string): Promise<BookTransfer[]> {

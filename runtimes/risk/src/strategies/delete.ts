@@ -1,7 +1,7 @@
-import { type RegistrationReply, formatDecimal } from "@bellwether/trading";
+import type { RegistrationReply } from "@bellwether/trading";
 import type { Account } from "../account/account.ts";
 import type { DecideContext } from "../decisions/decide.ts";
-import { readStrategy } from "../journal/strategy-records.ts";
+import { readStrategy, settleStrategy } from "../journal/strategy-records.ts";
 import type { CommittedOrder } from "../orders/dispatch.ts";
 import { sellOff } from "../orders/sell-off.ts";
 import { type AccountBook, unassigned } from "../portfolio/book.ts";
@@ -66,22 +66,12 @@ async function handOver(
   { strategy, book, balances }: { strategy: Strategy; book: AccountBook; balances: readonly Handover[] },
   { account, registry }: DeleteContext,
 ): Promise<void> {
-  await account.write(async (transaction) => {
-    for (const { asset, amount, cost } of balances) {
-      await transaction.query(
-        "insert into risk.transfers (account_uid, kind, from_sub_account, to_sub_account, asset, amount, cost) values ($1, 'Settlement', $2, $3, $4, $5, $6)",
-        [
-          account.accountUid,
-          strategy.uid,
-          unassigned,
-          asset,
-          formatDecimal(amount),
-          cost === undefined ? null : formatDecimal(cost),
-        ],
-      );
-    }
-    await transaction.query("update risk.strategies set settled_at = now() where uid = $1", [strategy.uid]);
-  });
-  for (const { asset, amount } of balances) book.applyTransfer({ from: strategy.uid, to: unassigned, asset, amount });
+  const settled = await account.write((transaction) =>
+    settleStrategy(transaction, strategy, { onDelete: strategy.deletion ?? "Keep", balances }),
+  );
+  if (settled)
+    for (const { asset, amount } of balances) book.applyTransfer({ from: strategy.uid, to: unassigned, asset, amount });
+  // The risk of another policy, which the strategy named before it was deleted, has done it.
+  else account.foldAgain();
   registry.put({ ...strategy, settled: true });
 }

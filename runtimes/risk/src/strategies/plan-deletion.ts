@@ -43,11 +43,16 @@ export function planDeletion(world: DeletionWorld): DeletionStep {
   if (sells && !venueKnown) return { step: "wait", workingOrders: 0 };
   const sales = sells ? sellable(world) : [];
   if (sales.length > 0) return { step: "sell", sales };
+  return { step: "handOver", balances: holdingsOf(book, strategy.uid) };
+}
 
-  const subAccount = book.subAccount(strategy.uid);
-  const balances = Object.entries(subAccount.balances).filter(([, amount]) => amount > 0n);
-  const costs = new Map(Object.values(subAccount.positions).map(({ base, cost }) => [base, cost]));
-  return { step: "handOver", balances: balances.map(([asset, amount]) => ({ asset, amount, cost: costs.get(asset) })) };
+/** Everything a strategy holds, cash and positions. */
+export function holdingsOf(book: AccountBook, uid: string): Handover[] {
+  const { balances, positions } = book.subAccount(uid);
+  const costs = new Map(Object.values(positions).map(({ base, cost }) => [base, cost]));
+  return Object.entries(balances)
+    .filter(([, amount]) => amount > 0n)
+    .map(([asset, amount]) => ({ asset, amount, cost: costs.get(asset) }));
 }
 
 function sellable({ strategy, book, terms }: DeletionWorld): { market: string; quantity: string; price: string }[] {

@@ -6,13 +6,12 @@ import {
   type StrategyRegistration,
   ZERO,
   add,
-  formatDecimal,
   parseDecimal,
   rulesFromSymbol,
 } from "@bellwether/trading";
 import type { Account } from "../account/account.ts";
 import type { RiskErrorCode } from "../errors.ts";
-import { readStrategy, upsertStrategy } from "../journal/strategy-records.ts";
+import { readStrategy, storeCapital, upsertStrategy } from "../journal/strategy-records.ts";
 import { type AccountBook, type BookTransfer, unassigned } from "../portfolio/book.ts";
 import { accountEquity } from "../portfolio/valuation.ts";
 import { type Admission, planAdmission } from "./plan-admission.ts";
@@ -27,7 +26,8 @@ export interface RegisterContext {
 }
 
 /**
- * Makes a strategy known, takes over what changed, and admits it as soon as its share can be given. Repeating it changes nothing.
+ * Makes a strategy known, takes over what changed, and admits it as soon as its share can be given. Repeating it changes nothing. What it had in another account has
+ * been given back before (`leaveFormerAccount`).
  *
  * @throws CodedError ACCOUNT_CHANGED, JOURNAL_UNAVAILABLE, EPOCH_LOST
  */
@@ -37,7 +37,7 @@ export async function register(registration: StrategyRegistration, context: Regi
     const committed = await account.write(async (transaction) => {
       const before = await readStrategy(transaction, registration.uid, true);
       if (before?.settled) return { strategy: before, message: "The strategy has been deleted.", transfer: undefined };
-      if (before?.admitted && before.accountUid !== account.accountUid) throw accountChanged(before);
+      if (before?.admitted && before.accountUid !== account.accountUid) throw notLeftYet(before);
       await upsertStrategy(transaction, { policyUid: context.policyUid, accountUid: account.accountUid }, registration);
       const strategy = await required(transaction, registration.uid);
       if (strategy.admitted || strategy.deletion) return { strategy, message: undefined, transfer: undefined };
@@ -61,11 +61,7 @@ async function admit(
   });
   if (!admission.admitted) return { strategy, message: admission.message, transfer: undefined };
   const transfer = { from: unassigned, to: strategy.uid, asset: currency, amount: admission.capital };
-  await transaction.query(
-    "insert into risk.transfers (account_uid, kind, from_sub_account, to_sub_account, asset, amount) values ($1, 'Admission', $2, $3, $4, $5)",
-    [account.accountUid, transfer.from, transfer.to, transfer.asset, formatDecimal(transfer.amount)],
-  );
-  await transaction.query("update risk.strategies set admitted_at = now() where uid = $1", [strategy.uid]);
+  await storeCapital(transaction, strategy, transfer);
   return { strategy: { ...strategy, admitted: true }, message: undefined, transfer };
 }
 
@@ -100,9 +96,11 @@ async function required(transaction: Transaction, uid: string): Promise<Strategy
   return strategy;
 }
 
-function accountChanged(strategy: Strategy): CodedError<RiskErrorCode> {
-  const message = `strategy ${strategy.name} holds capital in ${strategy.accountUid}: delete it, or keep its account`;
-  return new CodedError<RiskErrorCode>("ACCOUNT_CHANGED", message, { context: { accountUid: strategy.accountUid } });
+/** It was admitted elsewhere between leaving and this. */
+function notLeftYet({ name, accountUid }: Strategy): CodedError<RiskErrorCode> {
+  return new CodedError<RiskErrorCode>("ACCOUNT_CHANGED", `strategy ${name} still has capital in another account`, {
+    context: { accountUid },
+  });
 }
 
 /** What the operator learns of a strategy; it polls until `workingOrders` is 0 and `settled`. */
