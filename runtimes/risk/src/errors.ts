@@ -11,7 +11,8 @@ export const riskErrors = {
     "A decision at or after this time is stored with other content: a decided bar is never decided again. Read the snapshot and go on.",
   RUN_MISMATCH: "The decision names another run or market set than the registered one. Read the snapshot.",
   ACCOUNT_UNKNOWN: "The policy has no broker for this account.",
-  ACCOUNT_CHANGED: "A strategy cannot move to another account while it holds a position or has an order open in the present one: sell first, or delete it.",
+  ACCOUNT_CHANGED:
+    "A strategy cannot move to another account while it holds a position or has an order open in the present one: sell first, or delete it.",
   VENUE_UNREACHABLE: "The account's broker does not answer: try again.",
   POLICY_UNKNOWN: "The RiskPolicy has not been read from the API server yet.",
   TOO_MANY_STREAMS: "The strategy has as many streams open as one agent can need.",
