@@ -119,7 +119,7 @@ function failedAccount(kind: "ccxt" | "solana", error: CodedError<BrokerErrorCod
 async function openBroker(parts: OpenedAccount & { hub: StreamHub; metrics: Metrics; lifetime: Lifetime }): Promise<Broker> {
   const { feed, openVenue, hub, metrics, lifetime } = parts;
   const failPoints = failPointsFrom(config);
-  const dsn = readFileSync(config.dsnFile, "utf8").trim();
+  const dsn = (): string => readFileSync(config.dsnFile, "utf8").trim();
   const database = new Database({
     dsn,
     clock: systemClock,

@@ -9,12 +9,13 @@ import {
   messageOf,
   noFailPoints,
 } from "@bellwether/service-kit";
-import { DatabaseError, Pool, type PoolClient, type QueryResultRow } from "pg";
+import { Client, type ClientConfig, DatabaseError, Pool, type PoolClient, type QueryResultRow } from "pg";
 import type { PostgresErrorCode } from "./errors.ts";
 import type { JournalDatabase, Transaction, TransactionStep } from "./journal-database.ts";
 
 export interface DatabaseOptions {
-  readonly dsn: string;
+  /** Read for each new connection: a rotated secret is taken without a restart, and connections that stand go on. */
+  readonly dsn: string | (() => string);
   readonly clock: Clock;
   readonly log: Logger;
   /** Shown in pg_stat_activity. */
@@ -34,8 +35,11 @@ const probeEveryMs = 1_000;
 const slowestProbeMs = 5_000;
 const longestQueue = 1_000;
 
-/** Classes of SQLSTATE that say "not now" rather than "wrong": connection, rollback by the server, resources, intervention, system, internal. */
-const unavailableClasses = new Set(["08", "25", "40", "53", "55", "57", "58", "XX"]);
+/**
+ * Classes of SQLSTATE that say "not now" rather than "wrong": connection, rollback by the server, resources, intervention, system, internal; and a refused
+ * password, which while it is changed reaches the server and the mounted file at different times.
+ */
+const unavailableClasses = new Set(["08", "25", "28", "40", "53", "55", "57", "58", "XX"]);
 
 /**
  * insufficient_privilege, undefined_table, undefined_column, invalid_schema_name: at a first start, or after an upgrade, a service may look before the other
@@ -61,7 +65,7 @@ export class Database implements JournalDatabase {
     this.#options = options;
     this.#dependency = new Dependency("postgres", () => options.clock.nowMs());
     this.#pool = new Pool({
-      connectionString: options.dsn,
+      Client: clientOf(options.dsn),
       max: maxConnections,
       connectionTimeoutMillis: connectTimeoutMs,
       idleTimeoutMillis: 60_000,
@@ -194,6 +198,15 @@ export class Database implements JournalDatabase {
     this.#dependency.down(messageOf(error));
     return unavailable(messageOf(error), error);
   }
+}
+
+/** Connections to wherever the DSN says at the moment. */
+function clientOf(dsn: DatabaseOptions["dsn"]): new () => Client {
+  return class extends Client {
+    constructor(config?: ClientConfig) {
+      super({ ...config, connectionString: typeof dsn === "string" ? dsn : dsn() });
+    }
+  };
 }
 
 function unavailable(why: string, cause?: unknown): CodedError<PostgresErrorCode> {

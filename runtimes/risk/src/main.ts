@@ -42,7 +42,7 @@ runService(main, { log });
 async function main(lifetime: Lifetime): Promise<void> {
   const metrics = new Metrics().collectProcess();
   const hub = new EventHub();
-  const dsn = readFileSync(config.dsnFile, "utf8").trim();
+  const dsn = (): string => readFileSync(config.dsnFile, "utf8").trim();
   const database = new Database({ dsn, clock: systemClock, log, applicationName: `bellwether-risk ${config.policy.name}` });
   lifetime.onShutdown(() => database.close());
   const { service, feeds } = compose({ database, hub, metrics, lifetime });

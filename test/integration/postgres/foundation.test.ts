@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Database, type MigrationPlan, migrate } from "@bellwether/postgres";
 import { silentLogger, systemClock } from "@bellwether/service-kit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -58,6 +61,47 @@ describe.skipIf(missing !== undefined)(`the foundation of both journals ${missin
       expect(await connect().query("show synchronous_commit")).toEqual([{ synchronous_commit: "on" }]);
     } finally {
       await rowsOf(postgres.superuserDsn, "alter role bellwether_risk reset synchronous_commit");
+    }
+  });
+
+  test("a password that is changed in the server and in the file is taken by new connections, without a restart", async () => {
+    const admin = (sql: string) => rowsOf(postgres.superuserDsn, sql);
+    const [{ hba_file: hba } = {}] = await admin("show hba_file");
+    const trusting = "('local all all trust'), ('host all all 127.0.0.1/32 trust')";
+    await admin("create role rotating login password 'first'");
+    await admin(`copy (values ('host all rotating 127.0.0.1/32 scram-sha-256'), ${trusting}) to '${String(hba)}'`);
+    await admin("select pg_reload_conf()");
+    const directory = mkdtempSync(join(tmpdir(), "bellwether-dsn-"));
+    const file = join(directory, "dsn");
+    const mount = (password: string): void =>
+      writeFileSync(file, postgres.riskDsn.replace("bellwether_risk", `rotating:${password}`));
+    const cut = () => admin("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'rotating'");
+    try {
+      mount("first");
+      const dsn = (): string => readFileSync(file, "utf8");
+      const database = new Database({ dsn, clock: systemClock, log: silentLogger, applicationName: "foundation test" });
+      open.push(database);
+      const who = () => database.query("select current_user as name").catch((error: { code: string }) => error.code);
+      const user = [{ name: "rotating" }];
+      await expect.poll(who, { timeout: 30_000 }).toEqual(user);
+      await admin("alter role rotating password 'second'");
+      // What stands goes on; once it is cut, the file that is mounted is still the old one.
+      expect(await who()).toEqual(user);
+      await cut();
+      await expect.poll(who, { timeout: 30_000 }).toBe("JOURNAL_UNAVAILABLE");
+      expect(await who()).toBe("JOURNAL_UNAVAILABLE");
+      expect(database.available).toBe(false);
+      mount("second");
+      await expect.poll(who, { timeout: 30_000 }).toEqual(user);
+      rmSync(file);
+      await cut();
+      await expect.poll(who, { timeout: 30_000 }).toBe("JOURNAL_UNAVAILABLE");
+      mount("second");
+      await expect.poll(who, { timeout: 30_000 }).toEqual(user);
+    } finally {
+      rmSync(directory, { recursive: true });
+      await cut();
+      await admin("drop role rotating");
     }
   });
 
