@@ -75,9 +75,10 @@ function chosen(): readonly Kill[] {
   return all.filter((kill) => drawn.has(kill));
 }
 
-async function arm(service: Service, point: string | undefined): Promise<void> {
+/** @param what names the kill: a point fires once in the life of a pod, so that the same point for another kill needs another pod. */
+async function arm(service: Service, point: string | undefined, what = "none"): Promise<void> {
   const variable = point === undefined ? "BELLWETHER_FAIL_POINT-" : `BELLWETHER_FAIL_POINT=${point}`;
-  await kubectl(["set", "env", `statefulset/${sets[service]}`, variable]);
+  await kubectl(["set", "env", `statefulset/${sets[service]}`, variable, `BELLWETHER_KILL=${what}`]);
 }
 
 interface Container {
@@ -117,8 +118,8 @@ describe.skipIf(skipReason)(`a pod that dies at a named point${skipReason ? ` (s
   test.each(chosen())("of $service at $point comes back and trades on", async ({ service, point, riskPoint }) => {
     // Orders flow, or nothing would come to the point.
     await recovered(strategy, "what was before");
-    await arm(service, point);
-    if (riskPoint !== undefined) await arm("risk", riskPoint);
+    await arm(service, point, point);
+    if (riskPoint !== undefined) await arm("risk", riskPoint, point);
     else if (service === "broker") await arm("risk", undefined);
     await waitFor(() => hasDied(service, point), { timeoutMs: 240_000, what: `${service} dead at ${point} and up again` });
     await recovered(strategy, `${service} died at ${point}`);
