@@ -62,7 +62,7 @@ const strategyKind: KindDefinition = {
     AGE,
     wide(column("POLICY", ".status.policy", "RiskPolicy in use.")),
     wide(column("ACCOUNT", ".status.account", "Account in use.")),
-    wide(column("EQUITY", ".status.equity", "Equity of the sub-account.")),
+    wide(column("EQUITY", ".status.equityRounded", "Equity of the sub-account.")),
     wide(column("REASON", ".status.reason", "Why it does not run or trade.")),
   ],
   rootValidations: [
@@ -100,7 +100,7 @@ const riskPolicyKind: KindDefinition = {
   columns: [
     column("TRADING", ".status.state", "What trading is allowed now."),
     { name: "SCORE", jsonPath: ".status.riskScore", type: "integer", description: "0 (idle) to 100 (a limit is reached)." },
-    column("EQUITY", ".status.equity", "All accounts, marked to market."),
+    column("EQUITY", ".status.equityRounded", "All accounts, marked to market."),
     column("DRAWDOWN%", ".status.drawdownPercent", "Fall from the peak of equity, in percent."),
     column("TRIPPED", ".status.tripped", "Breakers tripped, of how many."),
     conditionColumn("READY", "Ready", "Whether risk and all brokers are up."),

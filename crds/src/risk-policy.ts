@@ -3,7 +3,7 @@ import { conditions, statusNumber, statusText, statusTime } from "./schema/condi
 import type { CustomResource, ResourceNames } from "./custom-resource.ts";
 import { dataset, exchangeData } from "./schema/dataset.ts";
 import { ownName, secretKeyReference, secretReference } from "./schema/references.ts";
-import { exactlyOneOf, withRules, withServerRule } from "./schema/rule.ts";
+import { exactlyOneOf, withRule, withRules, withServerRule } from "./schema/rule.ts";
 import {
   amount,
   asset,
@@ -11,6 +11,7 @@ import {
   exchange,
   listMap,
   listSet,
+  marketSymbol,
   multiple,
   numberOrDecimal,
   positiveDecimal,
@@ -104,15 +105,36 @@ const solanaAccount = z.strictObject({
     .optional()
     .describe("Foreign accounts that a transaction may pay directly, such as a maker that signs swaps. Default none."),
   swap: swap.optional().describe("Who quotes and builds swaps, and what they may cost."),
+  dailyFeeLamports: wholeNumber(5000, 1_000_000_000_000)
+    .optional()
+    .describe(
+      "Most fees of a UTC day, in lamports, held by the broker itself whatever risk approves. Default 50000000, 0.05 SOL; at most 1000 SOL.",
+    ),
   market: paperMarket.optional().describe("Where bars and the last price come from. Default: Binance's public market data."),
 });
 
-const referencePrice = z.strictObject({
-  ccxt: exchangeData.describe("Public market data of a second exchange."),
-  maxDeviationRatio: ratio.optional().describe('How far the two may be apart. Default "0.02".'),
+const pythAccount = z.strictObject({
+  market: marketSymbol.describe("The market it is compared with. Pyth quotes in US dollars: SOL/USD's account for SOL/USDC."),
+  address: solanaAddress.describe("The price feed account."),
 });
 
-const account = exactlyOneOf(
+const pyth = z.strictObject({
+  accounts: listMap(pythAccount, ["market"], 64).min(1).describe("Where each market's price stands."),
+  maxAge: duration("1s", "1h").optional().describe("How old a price may be. Default 60s."),
+  maxConfidenceRatio: ratio
+    .optional()
+    .describe('How unsure a price may be: the most that its confidence interval may be of it. Default "0.01".'),
+});
+
+const referencePrice = exactlyOneOf(
+  z.strictObject({
+    ccxt: exchangeData.optional().describe("Public market data of a second exchange: the same markets, minute by minute."),
+    pyth: pyth.optional().describe("Price accounts of Pyth on the chain of the wallet, read through its own RPC endpoints."),
+  }),
+  ["ccxt", "pyth"],
+);
+
+const accountKind = exactlyOneOf(
   z.strictObject({
     name: ownName.describe("Name of the account; strategies refer to it."),
     paper: paperAccount.optional().describe("Simulated trading."),
@@ -125,10 +147,20 @@ const account = exactlyOneOf(
       })
       .optional()
       .describe("Caps that the broker holds by itself, whatever risk approves. In the policy's base currency."),
-    referencePrice: referencePrice.optional().describe("A second source of prices, to check the first by."),
+    referencePrice: referencePrice
+      .optional()
+      .describe(
+        "A second source of prices, to check the first by: the breaker `PriceDeviation` says how far they may be apart. A price that is not there stops nothing.",
+      ),
   }),
   ["paper", "ccxt", "solana"],
 );
+const account = withRule(accountKind, {
+  check: ({ referencePrice: source, solana }) => source?.pyth === undefined || solana !== undefined,
+  cel: "!has(self.referencePrice) || !has(self.referencePrice.pyth) || has(self.solana)",
+  message: "referencePrice.pyth is read through a wallet's RPC endpoints: only a solana account has them",
+  member: "referencePrice",
+});
 export type RiskAccount = z.infer<typeof account>;
 
 const limits = z.strictObject({
@@ -289,6 +321,7 @@ export const riskPolicyStatus = z.strictObject({
   reason: statusText(500).optional().describe("Why, in a sentence."),
   riskScore: statusNumber().optional().describe("0 (idle) to 100 (a limit is reached)."),
   equity: statusText().optional().describe("All accounts, marked to market, in the base currency."),
+  equityRounded: statusText(60).optional().describe("Equity with two digits, ready to print."),
   drawdownRatio: statusText().optional().describe("Fall from the peak of equity."),
   drawdownPercent: statusText(40).optional().describe("The same in percent, ready to print."),
   tripped: statusText(200).optional().describe("Breakers tripped, of how many, such as 0/3, ready to print."),

@@ -274,6 +274,7 @@ export const strategyStatus = z.strictObject({
   lastFailureTime: statusTime().optional().describe("When the agent failed last."),
   queuedSince: statusTime().optional().describe("Since when it waits for cores."),
   equity: statusText().optional().describe("Equity of the strategy's sub-account, in the policy's base currency."),
+  equityRounded: statusText(60).optional().describe("Equity with two digits, ready to print."),
   pnl: pnl.optional().describe("Profit and loss."),
   pnlPercent: statusText(40).optional().describe("Profit and loss in percent of the starting capital, ready to print."),
   positions: z.array(positionStatus).max(64).meta({ "x-kubernetes-list-type": "atomic" }).optional().describe("Open positions."),

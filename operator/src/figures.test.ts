@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { decimalOf, difference, percentOf, ratioOf, scaledOf } from "./figures.ts";
+import { decimalOf, difference, moneyOf, percentOf, ratioOf, scaledOf } from "./figures.ts";
 
 describe("figures", () => {
   test.each(["0", "1", "-0.5", "10000.000000000000000001", "-12345678901234567890.1"])("%s keeps its value", (text) => {
@@ -16,6 +16,16 @@ describe("figures", () => {
     ["-1.5", "-150.00"],
   ])("%s is %s percent", (ratio, percent) => {
     expect(percentOf(ratio)).toBe(percent);
+  });
+
+  test.each([
+    ["9626.1708776025448", "9626.17"],
+    ["10000", "10000.00"],
+    ["0.005", "0.01"],
+    ["-12.345000000000000001", "-12.35"],
+    ["-0.004", "0.00"],
+  ])("%s is %s in a table", (amount, shown) => {
+    expect(moneyOf(amount)).toBe(shown);
   });
 
   test("divides without floats, and not at all by nothing", () => {

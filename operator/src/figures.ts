@@ -31,7 +31,14 @@ export const difference = (a: string, b: string): string => decimalOf(scaledOf(a
 
 /** A ratio in percent with two digits, half away from zero: `0.01234` is `1.23`. */
 export function percentOf(ratio: string): string {
-  const scaled = scaledOf(ratio) * 10_000n;
+  return hundredthsOf(scaledOf(ratio) * 100n);
+}
+
+/** An amount of money with two digits, half away from zero, for a table: the exact one stands beside it. */
+export const moneyOf = (amount: string): string => hundredthsOf(scaledOf(amount));
+
+function hundredthsOf(value: bigint): string {
+  const scaled = value * 100n;
   const half = scaled < 0n ? -scale / 2n : scale / 2n;
   const hundredths = (scaled + half) / scale;
   const magnitude = hundredths < 0n ? -hundredths : hundredths;

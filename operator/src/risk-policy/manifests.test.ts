@@ -44,6 +44,7 @@ const live: RiskPolicy["spec"]["accounts"][number] = {
   name: "live",
   ccxt: { exchange: "binance", baseUrl: "http://venue.test:8082", credentialsSecretRef: { name: "binance-keys" } },
   hardCaps: { maxOrderNotional: "500" },
+  referencePrice: { ccxt: { exchange: "kraken", baseUrl: "http://second.test:8083" } },
 };
 const solana: RiskPolicy["spec"]["accounts"][number] = {
   name: "sol",
@@ -52,6 +53,10 @@ const solana: RiskPolicy["spec"]["accounts"][number] = {
     keypairSecretRef: { name: "wallet" },
     programAllowList: ["11111111111111111111111111111111"],
     genesisHash: "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d",
+    dailyFeeLamports: 7_000_000,
+  },
+  referencePrice: {
+    pyth: { accounts: [{ market: "SOL/USDC", address: "7UVimffxr9ow1uXYxsr4LHAcV58mLzhmwaeKvJ1pjLiE" }], maxAge: "30s" },
   },
 };
 
@@ -202,9 +207,12 @@ describe("an account at a venue", () => {
       genesisHash: solana.solana!.genesisHash,
       programAllowList: solana.solana!.programAllowList,
       market: { ccxt: { exchange: "binance" } },
-      fees: { maxPriorityFeeMicroLamports: 5_000 },
+      fees: { maxPriorityFeeMicroLamports: 5_000, dailyFeeLamports: 7_000_000 },
       swap: { slippageBps: 50 },
     });
+    expect(configOf("live").account.reference).toEqual({ ccxt: { exchange: "kraken", baseUrl: "http://second.test:8083" } });
+    const accounts = [{ market: "SOL/USDC", address: "7UVimffxr9ow1uXYxsr4LHAcV58mLzhmwaeKvJ1pjLiE" }];
+    expect(configOf("sol").account.reference).toEqual({ pyth: { accounts, maxAgeMs: 30_000, maxConfidenceRatio: "0.01" } });
   });
 
   test("is the only one with a way to its venue", () => {
@@ -215,7 +223,7 @@ describe("an account at a venue", () => {
         .flatMap(({ spec }) => spec!.egress as { to?: { ipBlock?: object }[]; ports: { port: number }[] }[])
         .filter(({ to }) => to?.some(({ ipBlock }) => ipBlock !== undefined))
         .flatMap(({ ports }) => ports.map(({ port }) => port));
-    expect(portsOf("rpol-main-broker-live")).toEqual([443, 8082]);
+    expect(portsOf("rpol-main-broker-live")).toEqual([443, 8082, 8083]);
     expect(portsOf("rpol-main-broker-sol")).toEqual([443, 8899, 8900]);
     expect(portsOf("rpol-main-agents")).toEqual([]);
     expect(portsOf("rpol-main-risk")).toEqual([443, 6443]);

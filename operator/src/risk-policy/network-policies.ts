@@ -107,7 +107,7 @@ function exchangePortsOf(account: RiskAccount, usual: readonly number[]): number
   const { ccxt, solana, referencePrice } = account;
   const market = marketDataOf(account);
   const marketUrl = market?.kind === "ccxt" ? market.baseUrl : undefined;
-  const baseUrls = [marketUrl, ccxt?.baseUrl, referencePrice?.ccxt.baseUrl, solana?.swap?.baseUrl];
+  const baseUrls = [marketUrl, ccxt?.baseUrl, referencePrice?.ccxt?.baseUrl, solana?.swap?.baseUrl];
   const named = baseUrls.filter((url) => url !== undefined).map(portOf);
   const rpc = (solana?.rpcUrls ?? []).map(portOf).flatMap((port) => (port === 443 || port === 80 ? [port] : [port, port + 1]));
   return [...new Set([...usual, ...named, ...rpc])];

@@ -141,6 +141,7 @@ describe("its status", () => {
 
   test("moves money only when it is due, and a halt at once", () => {
     const first = status(heard());
+    expect(first).toMatchObject({ equityRounded: "9900.00" });
     const next = status(heard({ equity: "9000", state: "Halted", reason: "by hand" }), first, false);
     expect(next).toMatchObject({ equity: "9900", state: "Halted", reason: "by hand" });
     expect(status(heard({ equity: "9000" }), first, true).equity).toBe("9000");

@@ -4,6 +4,7 @@ import {
   type RiskAccount,
   type RiskPolicy,
   type Strategy,
+  durationMs,
   effectivePaperAccount,
   effectiveStrategySpec,
   marketDataOf,
@@ -133,6 +134,11 @@ export function servedMarkets(configText: string | undefined): Market[] {
 }
 
 function accountOf(account: RiskAccount, policy: RiskPolicy): BrokerConfigInput["account"] {
+  const { referencePrice } = account;
+  return { ...kindOf(account, policy), ...(referencePrice && { reference: referenceOf(referencePrice) }) };
+}
+
+function kindOf(account: RiskAccount, policy: RiskPolicy): BrokerConfigInput["account"] {
   const { name, paper, ccxt, solana } = account;
   if (paper) return { name, paper: { ...paperOf(paper), market: marketOf(account) } };
   if (solana) return { name, solana: { ...solanaOf(solana, policy), market: marketOf(account) } };
@@ -140,6 +146,20 @@ function accountOf(account: RiskAccount, policy: RiskPolicy): BrokerConfigInput[
   const { exchange, sandbox, baseUrl } = ccxt;
   const optional = { ...(sandbox !== undefined && { sandbox }), ...(baseUrl !== undefined && { baseUrl }) };
   return { name, ccxt: { exchange, ...optional, credentialsDirectory: CREDENTIALS_DIRECTORY } };
+}
+
+/** The broker's own defaults hold for what is left out. */
+function referenceOf({
+  ccxt,
+  pyth,
+}: NonNullable<RiskAccount["referencePrice"]>): NonNullable<BrokerConfigInput["account"]["reference"]> {
+  if (ccxt) return { ccxt: { exchange: ccxt.exchange, ...(ccxt.baseUrl !== undefined && { baseUrl: ccxt.baseUrl }) } };
+  if (!pyth) throw new TypeError("a second source of no kind passed validation");
+  const { accounts, maxAge, maxConfidenceRatio } = pyth;
+  const maxAgeMs = maxAge === undefined ? undefined : durationMs(maxAge);
+  return {
+    pyth: { accounts: accounts.map((account) => ({ ...account })), ...defined({ maxAgeMs, maxConfidenceRatio }) },
+  };
 }
 
 function paperOf(paper: NonNullable<RiskAccount["paper"]>): Omit<NonNullable<BrokerConfigInput["account"]["paper"]>, "market"> {
@@ -154,7 +174,7 @@ function paperOf(paper: NonNullable<RiskAccount["paper"]>): Omit<NonNullable<Bro
 
 /** The broker's own defaults hold for what is left out. */
 function solanaOf(
-  { rpcUrls, genesisHash, programAllowList, tokens, destinations, swap }: NonNullable<RiskAccount["solana"]>,
+  { rpcUrls, genesisHash, programAllowList, tokens, destinations, swap, dailyFeeLamports }: NonNullable<RiskAccount["solana"]>,
   { spec: { gas } }: RiskPolicy,
 ): Omit<NonNullable<BrokerConfigInput["account"]["solana"]>, "market"> {
   const { maxPriorityFeeMicroLamports, maxFeeLamportsPerTransaction } = gas ?? {};
@@ -165,7 +185,7 @@ function solanaOf(
     ...(tokens && { tokens: tokens.map((token) => ({ ...token })) }),
     ...(destinations && { destinations: [...destinations] }),
     ...(swap && { swap: defined(swap) }),
-    fees: defined({ maxPriorityFeeMicroLamports, maxFeeLamportsPerTransaction }),
+    fees: defined({ maxPriorityFeeMicroLamports, maxFeeLamportsPerTransaction, dailyFeeLamports }),
     credentialsDirectory: CREDENTIALS_DIRECTORY,
   };
 }

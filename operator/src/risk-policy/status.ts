@@ -3,7 +3,7 @@ import { type RiskPolicy, type RiskPolicyStatus, effectiveRiskPolicySpec } from 
 import { type EventText, rfc3339 } from "@bellwether/kubernetes";
 import type { PortfolioView } from "@bellwether/trading/wire";
 import { conditionsOf } from "../condition.ts";
-import { percentOf } from "../figures.ts";
+import { moneyOf, percentOf } from "../figures.ts";
 import { breakerStatuses, trippedText } from "./breakers.ts";
 import type { Plan, PortfolioWord } from "./plan.ts";
 
@@ -19,10 +19,14 @@ export interface StatusInput {
 /** A time that moves with every look at the venue is no news by itself; it is written again when it has become this old. */
 const reconciledResolutionMs = 600_000;
 
-type Figures = Pick<RiskPolicyStatus, "riskScore" | "equity" | "drawdownRatio" | "drawdownPercent" | "exposure">;
+type Figures = Pick<
+  RiskPolicyStatus,
+  "riskScore" | "equity" | "equityRounded" | "drawdownRatio" | "drawdownPercent" | "exposure"
+>;
 const figureNames = [
   "riskScore",
   "equity",
+  "equityRounded",
   "drawdownRatio",
   "drawdownPercent",
   "exposure",
@@ -60,6 +64,7 @@ function liveFigures(view: PortfolioView): Figures {
   return {
     riskScore: view.riskScore,
     equity: view.equity,
+    equityRounded: moneyOf(view.equity),
     drawdownRatio: view.drawdownRatio,
     drawdownPercent: percentOf(view.drawdownRatio),
     exposure: view.exposure.map(({ asset, notional, ratio }) => ({ asset, notional, ratio })),

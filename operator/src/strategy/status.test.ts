@@ -69,6 +69,7 @@ describe("the status of a Strategy", () => {
       cpus: "2",
       run: 3,
       equity: "10123.4",
+      equityRounded: "10123.40",
       pnl: { realized: "-20", unrealized: "143.4", total: "123.4", ratio: "0.01234" },
       pnlPercent: "1.23",
       lastBarTime: "2026-01-01T00:10:00Z",

@@ -3,7 +3,7 @@ import { type EffectiveStrategySpec, type StrategyStatus, scheduleText } from "@
 import { type EventText, rfc3339 } from "@bellwether/kubernetes";
 import type { StrategyView } from "@bellwether/trading/wire";
 import { type Draft, conditionsOf, firstReason } from "../condition.ts";
-import { difference, percentOf, ratioOf } from "../figures.ts";
+import { difference, moneyOf, percentOf, ratioOf } from "../figures.ts";
 import type { ObservedPod } from "../observed-pod.ts";
 import type { Plan } from "./plan.ts";
 import type { Holding } from "./references.ts";
@@ -93,11 +93,12 @@ function registrationOf({ spec, previous, registered }: StatusInput): Pick<Strat
 
 type Figures = Pick<
   StrategyStatus,
-  "equity" | "pnl" | "pnlPercent" | "positions" | "lastBarTime" | "lastDecisionTime" | "decisions"
+  "equity" | "equityRounded" | "pnl" | "pnlPercent" | "positions" | "lastBarTime" | "lastDecisionTime" | "decisions"
 >;
 
 const figureNames = [
   "equity",
+  "equityRounded",
   "pnl",
   "pnlPercent",
   "positions",
@@ -120,6 +121,7 @@ export function liveFigures({ account, lastBarTime, lastDecisionTime, decisions 
   const ratio = ratioOf(total, account.startingCapital);
   return {
     equity: account.equity,
+    equityRounded: moneyOf(account.equity),
     pnl: { realized: account.realizedPnl, unrealized: account.unrealizedPnl, total, ratio },
     pnlPercent: percentOf(ratio),
     positions: account.positions.map((position) => ({
