@@ -15,7 +15,7 @@ import {
 /**
  *   update (first) ──► held ── closing update ──► closed (spent counts; kept a while so that a late repeat opens nothing)
  *                       │ ▲
- *             TTL passes│ │the replica speaks again
+ *               silence │ │the replica speaks again
  *                       ▼ │
  *                     expired: all it was granted counts as spent, because all of it may have been
  *
@@ -29,6 +29,7 @@ export interface Lease {
   readonly spent: Spend;
   /** Number of the last update taken: what comes late or twice changes nothing. */
   readonly sequence: number;
+  /** When it counts as dead, or, once closed, when it is forgotten. */
   readonly expiresAtMs: number;
   readonly closed: boolean;
 }
@@ -70,7 +71,10 @@ export interface LeaseReply {
   readonly spentByOthers: Spend;
 }
 
-export const LEASE_TTL_MS = 30_000;
+/** How long a replica may commit under a grant without being heard. */
+const LEASE_TTL_MS = 30_000;
+/** After this long in silence it is dead for the ledger. Twice as long: after an outage of the ledger itself the first replica back must not take all others for dead. */
+export const DEAD_AFTER_MS = 2 * LEASE_TTL_MS;
 const SCARCE_FOR_MS = 5_000;
 /** Far longer than any statement runs: whatever was sent before the close has arrived or died. */
 const KEEP_CLOSED_MS = 3_600_000;
@@ -108,7 +112,7 @@ export function applyLeaseUpdate(
     granted: update.closing ? update.spent : addSpend(keep, extra),
     spent: update.spent,
     sequence: update.sequence,
-    expiresAtMs: nowMs + (update.closing ? KEEP_CLOSED_MS : LEASE_TTL_MS),
+    expiresAtMs: nowMs + (update.closing ? KEEP_CLOSED_MS : DEAD_AFTER_MS),
     closed: update.closing,
   };
   const short = !fitsWithin(update.needs, extra);
