@@ -15,6 +15,7 @@ const solana = {
   programAllowList: ["JUP6LkbZbjS1jKKwapdHNy74zcZ3tLUZoi5QNyVTaV4"],
   genesisHash: "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d",
 };
+const pyth = { accounts: [{ market: "SOL/USDC", address: "7UVimffxr9ow1uXYxsr4LHAcV58mLzhmwaeKvJ1pjLiE" }] };
 const full = {
   baseCurrency: "USDT",
   trading: "Reducing",
@@ -43,7 +44,7 @@ const full = {
       name: "binance",
       ccxt: { exchange: "binance", sandbox: true, credentialsSecretRef: { name: "binance-keys" } },
       hardCaps: { maxOrderNotional: "500", maxDailyNotional: "5000" },
-      referencePrice: { ccxt: { exchange: "kraken" }, maxDeviationRatio: "0.01" },
+      referencePrice: { ccxt: { exchange: "kraken", baseUrl: "https://mirror.example.com" } },
     },
     { name: "wallet", solana },
     {
@@ -56,8 +57,10 @@ const full = {
         ],
         destinations: ["JUP6LkbZbjS1jKKwapdHNy74zcZ3tLUZoi5QNyVTaV4"],
         swap: { baseUrl: "http://127.0.0.1:8091", slippageBps: 30, maxDeviationBps: 100 },
+        dailyFeeLamports: 10_000_000,
         market: { replay: { dataset: { synthetic: { seed: 1 } }, speed: 60 } },
       },
+      referencePrice: { pyth: { ...pyth, maxAge: "30s", maxConfidenceRatio: "0.005" } },
     },
   ],
   limits: {
@@ -84,6 +87,7 @@ const full = {
     { type: "ConsecutiveLosses", threshold: 5, cooldown: "30m", action: "Reduce" },
     { type: "VolatilitySpike", threshold: "2.5", window: "1h" },
     { type: "VenueStale", window: "2m" },
+    { type: "PriceDeviation", threshold: "0.01", window: "2m" },
   ],
 };
 
@@ -110,6 +114,8 @@ export const riskPolicyExamples: Examples = {
     accepts("every field", {}, full),
     accepts("halted", { trading: "Halted" }),
     accepts("fixed fractions", { sizing: { method: "FixedFraction", fractionRatio: "0.1" } }),
+    accepts("a wallet checked by an oracle", { accounts: [{ name: "x", solana, referencePrice: { pyth } }] }),
+    accepts("a paper account checked by an exchange", { "accounts[0].referencePrice": { ccxt: { exchange: "okx" } } }),
     accepts("no fee", { "accounts[0].paper.feeBps": 0 }),
   ],
   reject: [
@@ -209,6 +215,43 @@ export const riskPolicyExamples: Examples = {
       "a program that is no address",
       { accounts: [{ name: "x", solana: { ...solana, programAllowList: ["0xabc"] } }] },
       { field: "programAllowList", says: "must be a Solana address" },
+    ),
+    rejects(
+      "a budget of fees below one transaction's",
+      { accounts: [{ name: "x", solana: { ...solana, dailyFeeLamports: 4_999 } }] },
+      { field: "dailyFeeLamports", says: "must be a whole number between 5000 and 1000000000000" },
+    ),
+    rejects(
+      "a second source of no kind",
+      { "accounts[0].referencePrice": {} },
+      { field: "referencePrice", says: "exactly one of ccxt, pyth must be set" },
+    ),
+    rejects(
+      "two second sources",
+      { accounts: [{ name: "x", solana, referencePrice: { pyth, ccxt: { exchange: "kraken" } } }] },
+      { field: "referencePrice", says: "exactly one of ccxt, pyth must be set" },
+    ),
+    rejects(
+      "an oracle on a chain without a wallet there",
+      { "accounts[0].referencePrice": { pyth } },
+      { field: "referencePrice", says: "only a solana account has them" },
+    ),
+    rejects(
+      "an oracle without accounts",
+      { accounts: [{ name: "x", solana, referencePrice: { pyth: { accounts: [] } } }] },
+      { field: "accounts" },
+    ),
+    rejects(
+      "an oracle's account that is no address",
+      { accounts: [{ name: "x", solana, referencePrice: { pyth: { accounts: [{ market: "SOL/USDC", address: "0xabc" }] } } }] },
+      { field: "address", says: "must be a Solana address" },
+    ),
+    rejects(
+      "two accounts of one market",
+      {
+        accounts: [{ name: "x", solana, referencePrice: { pyth: { accounts: [pyth.accounts[0], pyth.accounts[0]] } } }],
+      },
+      { field: "accounts" },
     ),
     rejects(
       "a cap of nothing",

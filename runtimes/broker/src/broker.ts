@@ -25,6 +25,8 @@ import { ApprovalVerifier } from "./orders/approval-verifier.ts";
 import { OrderDesk } from "./orders/order-desk.ts";
 import { orderFromText } from "./orders/order-checks.ts";
 import { RiskWatch } from "./orders/risk-watch.ts";
+import type { ReferenceSource } from "./references/reference-source.ts";
+import { sayReferences, tellReferences } from "./references/tell-references.ts";
 import type { StreamHub } from "./stream-hub.ts";
 import type { OpenVenue, Venue } from "./venues/venue.ts";
 
@@ -32,6 +34,8 @@ export interface BrokerOptions {
   readonly config: BrokerConfig;
   readonly openVenue: OpenVenue;
   readonly feed: MarketFeed;
+  /** What its prices are checked by. */
+  readonly reference?: ReferenceSource;
   readonly database: JournalDatabase;
   readonly clock: Clock;
   readonly log: Logger;
@@ -68,6 +72,7 @@ export class Broker implements BrokerService {
   readonly #agreement: Dependency;
   readonly #approvals: Dependency;
   readonly #heard: Dependency;
+  readonly #reference: Dependency;
   #recovered = false;
   /** Settles when all that the venue has hinted at is recorded; never rejects. */
   #refreshing: Promise<unknown> = Promise.resolve();
@@ -88,6 +93,7 @@ export class Broker implements BrokerService {
     this.#agreement = dependency("venue-agreement", "not compared yet");
     this.#approvals = dependency("approvals", "none has come yet");
     this.#heard = dependency("risk", "not heard yet");
+    this.#reference = dependency("reference-prices", "not read yet");
     this.#risk = new RiskWatch({ clock, silenceMs: config.riskSilenceMs });
     this.#desk = new OrderDesk({
       risk: this.#risk,
@@ -103,7 +109,11 @@ export class Broker implements BrokerService {
       follow: (market) => feed.follow(market),
       clock,
       failPoints,
-      metrics: new BrokerMetrics(options.metrics, { feedState: () => feed.state().state, listeners: () => hub.listeners }),
+      metrics: new BrokerMetrics(options.metrics, {
+        feedState: () => feed.state().state,
+        listeners: () => hub.listeners,
+        referencesMissing: () => sayReferences(options.reference?.read() ?? []).missing,
+      }),
       log,
       publish: (change) => hub.change(change),
     });
@@ -218,7 +228,7 @@ export class Broker implements BrokerService {
   }
 
   async account(): Promise<BrokerAccount> {
-    const { config, feed, clock } = this.#options;
+    const { config, feed, clock, reference } = this.#options;
     const fees = this.#venue.fees?.();
     const { accepts, code, message, clockOffsetMs, answeredAtMs } = this.#venue.health();
     return {
@@ -237,6 +247,7 @@ export class Broker implements BrokerService {
         ...(answeredAtMs === undefined ? {} : { answeredAt: answeredAtMs }),
       },
       ...(fees === undefined ? {} : { fees }),
+      ...tellReferences(reference?.read() ?? [], clock.nowMs()),
       alarms: this.#desk.alarms.recent(clock.nowMs()).map(({ lastAtMs, ...alarm }) => ({ ...alarm, lastAt: lastAtMs })),
       ...(this.#desk.discrepancies.message === undefined ? {} : { discrepancy: this.#desk.discrepancies.message.slice(0, 500) }),
     };
@@ -279,11 +290,12 @@ export class Broker implements BrokerService {
 
   /** Runs the market until `signal` aborts. */
   async runFeed(signal: AbortSignal): Promise<void> {
-    const { feed, hub, log } = this.#options;
+    const { feed, hub, log, reference } = this.#options;
     const { played } = this.#venue;
     await feed.run(
       {
         onBaseBar: async (market, bar) => {
+          reference?.onOwnBar(market, bar);
           try {
             await played?.onBar(market, bar);
             await this.#hintsRecorded();
@@ -297,6 +309,11 @@ export class Broker implements BrokerService {
       },
       { signal, waiting: played?.waitingMarkets() ?? [], resumeAfter: (market) => played?.resumeAfter(market) },
     );
+  }
+
+  /** Asks the second source, when there is one, until `signal` aborts. */
+  async runReference(signal: AbortSignal): Promise<void> {
+    await this.#options.reference?.run(signal);
   }
 
   /** A bar is announced after the fills it made, so that nobody decides on it with an old position; not waited for when Postgres is away. */
@@ -322,6 +339,8 @@ export class Broker implements BrokerService {
     const { state, message } = this.#feedState();
     const disagreement = this.#desk.discrepancies.message;
     const [alarm] = this.#desk.alarms.recent(this.#options.clock.nowMs());
+    const { reference } = this.#options;
+    const second = reference && sayReferences(reference.read());
     return [
       this.#options.database.check(),
       shown(this.#market, state === "running" || state === "ended", message),
@@ -332,6 +351,7 @@ export class Broker implements BrokerService {
         alarm ? `${alarm.count} × ${alarm.code}: ${alarm.message}` : "none refused that should not have come",
       ),
       shown(this.#heard, !this.#risk.silent, this.#risk.silent ? "RiskSilent: nothing that adds exposure is sent" : "heard"),
+      ...(second ? [shown(this.#reference, second.missing === 0, second.message)] : []),
     ];
   }
 

@@ -132,6 +132,26 @@ const solanaAccount = z.strictObject({
   credentialsDirectory,
 });
 
+/** A second source of prices, to check the account's own by. What it does not tell stops nothing. */
+const reference = z.union([
+  /** The same markets at another exchange. */
+  z.strictObject({ ccxt: ccxtMarket }),
+  /** Price accounts of Pyth on the chain of the wallet, read through its own RPC sources. */
+  z.strictObject({
+    pyth: z.strictObject({
+      accounts: z
+        .array(z.strictObject({ market: symbol, address: solanaAddress }))
+        .min(1)
+        .max(64)
+        .refine((rows) => new Set(rows.map((row) => row.market)).size === rows.length, "a market may stand here once only"),
+      /** An older price is none. */
+      maxAgeMs: z.int().min(1_000).max(3_600_000).default(60_000),
+      /** A price that is less sure is none: the most that its confidence may be of it. */
+      maxConfidenceRatio: positiveDecimal.refine((text) => Number(text) <= 1, "must be at most 1").default("0.01"),
+    }),
+  }),
+]);
+
 const account = z
   .strictObject({
     /** `accounts[].name` of the RiskPolicy. */
@@ -139,10 +159,15 @@ const account = z
     paper: paperAccount.optional(),
     ccxt: ccxtAccount.optional(),
     solana: solanaAccount.optional(),
+    reference: reference.optional(),
   })
   .refine(
     (value) => [value.paper, value.ccxt, value.solana].filter((kind) => kind !== undefined).length === 1,
     "must have exactly one of paper, ccxt and solana",
+  )
+  .refine(
+    ({ solana, reference: source }) => source === undefined || !("pyth" in source) || solana !== undefined,
+    "pyth is read through a wallet's RPC sources: only a solana account has them",
   );
 
 const hardCaps = z.strictObject({ maxOrderNotional: positiveDecimal.optional(), maxDailyNotional: positiveDecimal.optional() });
@@ -185,6 +210,7 @@ export type PaperAccountConfig = z.output<typeof paperAccount>;
 export type ReplayMarketConfig = z.output<typeof replayMarket>;
 export type CcxtMarketConfig = z.output<typeof ccxtMarket>;
 export type CcxtAccountConfig = z.output<typeof ccxtAccount>;
+export type PythReferenceConfig = Extract<z.output<typeof reference>, { pyth: unknown }>["pyth"];
 export type SolanaAccountConfig = z.output<typeof solanaAccount>;
 
 /** The configuration file of a broker pod as text; throws a ZodError when it would not be accepted. Key order is stable: equal input, equal bytes. */

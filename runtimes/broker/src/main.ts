@@ -31,10 +31,13 @@ import { openExchange } from "./feeds/ccxt/public-exchange.ts";
 import { FailedFeed } from "./feeds/failed-feed.ts";
 import type { MarketFeed } from "./feeds/feed.ts";
 import { openReplay } from "./feeds/replay/open-replay.ts";
+import { ExchangeReference } from "./references/exchange-reference.ts";
+import type { ReferenceSource } from "./references/reference-source.ts";
 import { StreamHub } from "./stream-hub.ts";
 import { openCcxt } from "./venues/ccxt/open-ccxt.ts";
 import { FailedVenue } from "./venues/failed-venue.ts";
 import { openPaper } from "./venues/paper/open-paper.ts";
+import type { HttpFetch } from "./venues/solana/jupiter.ts";
 import { openSolana } from "./venues/solana/open-solana.ts";
 import type { OpenVenue } from "./venues/venue.ts";
 
@@ -73,9 +76,20 @@ async function main(lifetime: Lifetime): Promise<void> {
 interface OpenedAccount {
   readonly feed: MarketFeed;
   readonly openVenue: OpenVenue;
+  /** What its prices are checked by. */
+  readonly reference?: ReferenceSource;
 }
 
 async function openAccount(): Promise<OpenedAccount> {
+  const { reference } = config.account;
+  const opened = await openKind();
+  if (!reference || !("ccxt" in reference)) return opened;
+  const { exchange } = reference.ccxt;
+  const minutes = [...new Set(config.markets.map(({ symbol }) => symbol))].map((symbol) => ({ symbol, timeframe: "1m" }));
+  return { ...opened, reference: new ExchangeReference({ exchange, feed: await openFeed(reference, minutes) }) };
+}
+
+async function openKind(): Promise<OpenedAccount> {
   const { paper, ccxt, solana } = config.account;
   if (ccxt) return openLive(ccxt);
   if (solana) return openWallet(solana);
@@ -102,8 +116,11 @@ async function openLive(account: CcxtAccountConfig): Promise<OpenedAccount> {
 async function openWallet(account: SolanaAccountConfig): Promise<OpenedAccount> {
   try {
     // The edge: everything behind it takes its HTTP client from here.
-    const openVenue = await openSolana(account, (url, init) => globalThis.fetch(url, init));
-    return { feed: await openFeed(account.market), openVenue };
+    const fetch: HttpFetch = (url, init) => globalThis.fetch(url, init);
+    const { reference } = config.account;
+    const pyth = reference && "pyth" in reference ? reference.pyth : undefined;
+    const opened = await openSolana({ account, pyth, fetch, clock: systemClock, log });
+    return { feed: await openFeed(account.market), ...opened };
   } catch (error) {
     if (!hasCode<BrokerErrorCode>(error)) throw error;
     log.error({ err: error }, "the account cannot be opened");
@@ -117,7 +134,7 @@ function failedAccount(kind: "ccxt" | "solana", error: CodedError<BrokerErrorCod
 }
 
 async function openBroker(parts: OpenedAccount & { hub: StreamHub; metrics: Metrics; lifetime: Lifetime }): Promise<Broker> {
-  const { feed, openVenue, hub, metrics, lifetime } = parts;
+  const { feed, openVenue, reference, hub, metrics, lifetime } = parts;
   const failPoints = failPointsFrom(config);
   const dsn = (): string => readFileSync(config.dsnFile, "utf8").trim();
   const database = new Database({
@@ -137,6 +154,7 @@ async function openBroker(parts: OpenedAccount & { hub: StreamHub; metrics: Metr
     config,
     feed,
     openVenue,
+    ...(reference ? { reference } : {}),
     database,
     clock: systemClock,
     log,
@@ -152,15 +170,16 @@ async function openBroker(parts: OpenedAccount & { hub: StreamHub; metrics: Metr
   database.startProbe();
   void broker.start(lifetime.signal).catch(crash);
   void broker.runFeed(lifetime.signal).catch(crash);
+  void broker.runReference(lifetime.signal).catch(crash);
   return broker;
 }
 
 /** A market that cannot be played is told, by account and readiness, and trades nothing; a restart of the process would not mend it. */
-async function openFeed(market: PaperAccountConfig["market"]): Promise<MarketFeed> {
+async function openFeed(market: PaperAccountConfig["market"], markets = config.markets): Promise<MarketFeed> {
   try {
     if ("replay" in market) return await openReplay({ config, replay: market.replay, clock: systemClock, log });
     const exchange = await openExchange({ ...market.ccxt, load: (name) => import(exchangeModule(name)) });
-    return new CcxtFeed({ exchange, markets: config.markets, clock: systemClock, log });
+    return new CcxtFeed({ exchange, markets, clock: systemClock, log });
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
     log.error({ err: error }, "the market cannot be played");

@@ -12,7 +12,7 @@ export class BrokerMetrics {
   readonly #unknown;
   readonly #discrepancies;
 
-  constructor(metrics: Metrics, sampled: { feedState(): string; listeners(): number }) {
+  constructor(metrics: Metrics, sampled: { feedState(): string; listeners(): number; referencesMissing(): number }) {
     this.#submissions = metrics.counter("bellwether_broker_submissions_total", {
       help: "Approvals taken to the venue, by what came of them at first (Unknown is settled later), and refused ones.",
       labels: ["outcome"],
@@ -37,6 +37,10 @@ export class BrokerMetrics {
     const state = metrics.gauge("bellwether_broker_feed_running", { help: "1 while bars come, or have come to their end." });
     const listeners = metrics.gauge("bellwether_broker_stream_listeners", { help: "Open event streams." });
     Object.assign(state, { collect: () => state.set(["running", "ended"].includes(sampled.feedState()) ? 1 : 0) });
+    const missing = metrics.gauge("bellwether_broker_references_missing", {
+      help: "Markets that have no price of the account's second source now; 0 where it has none.",
+    });
+    Object.assign(missing, { collect: () => missing.set(sampled.referencesMissing()) });
     Object.assign(listeners, { collect: () => listeners.set(sampled.listeners()) });
   }
 

@@ -137,7 +137,7 @@ export class SolanaWorld {
     if (!solana) throw new Error("the fixture is for Solana accounts");
     const broker = await Broker.open({
       config: this.config,
-      openVenue: await openSolana(solana, (url, init) => fetch(url, init)),
+      ...(await openSolana({ account: solana, fetch: (url, init) => fetch(url, init), clock: this.clock, log: testLog })),
       feed: this.market,
       database,
       clock: this.clock,

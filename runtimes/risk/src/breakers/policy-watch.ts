@@ -185,11 +185,12 @@ export class PolicyWatch {
       });
     if (fee !== undefined && account.venueReachable)
       this.#monitor.observe({ kind: "fee", account: account.name, fee }, this.clocks());
-    for (const { market, price, time } of state?.references ?? []) {
-      const mark = account.book.mark(market);
-      if (!mark || nowMs - time > referenceAgeMs) continue;
-      const [own, reference] = [decimalToNumber(mark.price), decimalToNumber(parseDecimal(price))];
-      this.#monitor.observe({ kind: "reference", market, price: own, reference }, this.clocks());
+    for (const { market, price, own, time } of state?.references ?? []) {
+      // The broker's own price is of the reference's minute; a mark may be as old as the strategy's timeframe.
+      const compared = own === undefined ? account.book.mark(market)?.price : parseDecimal(own);
+      if (compared === undefined || nowMs - time > referenceAgeMs) continue;
+      const [seen, reference] = [decimalToNumber(compared), decimalToNumber(parseDecimal(price))];
+      this.#monitor.observe({ kind: "reference", market, price: seen, reference }, this.clocks());
     }
   }
 

@@ -184,9 +184,14 @@ export const brokerAccount = z.strictObject({
       paidToday: decimalString.optional(),
     })
     .optional(),
-  /** Prices of `referencePrice`, the second source; `time` is wall time of the look. Old ones are left out. */
+  /** Prices of `referencePrice`, the second source, each beside the account's `own` of the same moment; `time` is wall time of the look. Old ones are left out. */
   references: z
-    .array(z.strictObject({ market: symbol, price: decimalString, time: instantMs }))
+    .array(z.strictObject({ market: symbol, price: decimalString, own: decimalString.optional(), time: instantMs }))
+    .max(500)
+    .optional(),
+  /** Markets that have no price of the second source now, and why. Nothing stops because of it. */
+  referencesMissing: z
+    .array(z.strictObject({ market: symbol, message: z.string().max(300) }))
     .max(500)
     .optional(),
 });

@@ -1,13 +1,15 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { CodedError } from "@bellwether/service-kit";
+import { type Clock, CodedError, type Logger } from "@bellwether/service-kit";
+import { parseDecimal } from "@bellwether/trading";
 import { address } from "@solana/kit";
-import type { SolanaAccountConfig } from "../../config.ts";
+import type { PythReferenceConfig, SolanaAccountConfig } from "../../config.ts";
 import type { BrokerErrorCode } from "../../errors.ts";
 import { SignedTransactions } from "../../journal/signed-transactions.ts";
 import type { OpenVenue } from "../venue.ts";
 import { type HttpFetch, Jupiter } from "./jupiter.ts";
 import { parseKeypair } from "./keypair.ts";
+import { PythReference } from "./pyth-reference.ts";
 import { RpcPool } from "./rpc-pool.ts";
 import { RpcSource } from "./rpc-source.ts";
 import { Signer } from "./signer.ts";
@@ -15,19 +17,31 @@ import { type SolanaSettings, SolanaVenue } from "./solana-venue.ts";
 
 const rpcTimeoutMs = 2_000;
 
+export interface OpenSolanaOptions {
+  readonly account: SolanaAccountConfig;
+  /** Where an oracle's prices stand, when the account is checked by one. */
+  readonly pyth?: PythReferenceConfig | undefined;
+  readonly fetch: HttpFetch;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface OpenedSolana {
+  readonly openVenue: OpenVenue;
+  readonly reference?: PythReference;
+}
+
 /**
- * The venue of a Solana wallet. The keypair is read once, from its mounted file.
+ * The venue of a Solana wallet, and the oracle it is checked by; both ask the same RPC sources. The keypair is read once, from its mounted file.
  *
  * @throws CodedError KEYPAIR_INVALID
  */
-export async function openSolana(account: SolanaAccountConfig, fetch: HttpFetch): Promise<OpenVenue> {
+export async function openSolana({ account, pyth, fetch, clock, log }: OpenSolanaOptions): Promise<OpenedSolana> {
   const wallet = await parseKeypair(readKeypair(account.credentialsDirectory));
-  return async ({ accountUid, account: name, feed, journal, sendLog, clock, failPoints, log }) => {
-    const sources = account.rpcUrls.map(
-      (url, index) => new RpcSource({ name: `rpc-${index + 1}`, url, timeoutMs: rpcTimeoutMs }),
-    );
-    const pool = new RpcPool({ sources, genesisHash: account.genesisHash, clock, log });
-    return new SolanaVenue({
+  const sources = account.rpcUrls.map((url, index) => new RpcSource({ name: `rpc-${index + 1}`, url, timeoutMs: rpcTimeoutMs }));
+  const pool = new RpcPool({ sources, genesisHash: account.genesisHash, clock, log });
+  const openVenue: OpenVenue = async ({ accountUid, account: name, feed, journal, sendLog, failPoints }) =>
+    new SolanaVenue({
       account: name,
       settings: settingsOf(account),
       pool,
@@ -41,7 +55,10 @@ export async function openSolana(account: SolanaAccountConfig, fetch: HttpFetch)
       failPoints,
       log,
     });
-  };
+  if (!pyth) return { openVenue };
+  const accounts = new Map(pyth.accounts.map((row) => [row.market, address(row.address)]));
+  const limits = { maxAgeMs: pyth.maxAgeMs, maxConfidenceRatio: parseDecimal(pyth.maxConfidenceRatio) };
+  return { openVenue, reference: new PythReference({ accounts, limits, pool, clock, log }) };
 }
 
 function readKeypair(directory: string): string {
