@@ -149,7 +149,8 @@ export class ControlDesk {
   }
 
   /**
-   * `bellwether.dev/reset-breaker: "<type> <anything>"`: obeyed once for each value, also over restarts. Who wrote it the API server's audit log knows.
+   * `bellwether.dev/reset-breaker: "<type> <anything>"`: obeyed once for each value, also over restarts. One that finds nothing to arm is used up as well: it must not
+   * arm a breaker that trips tomorrow. Who wrote it the API server's audit log knows.
    */
   async obeyAnnotation(value: string | undefined): Promise<void> {
     if (value === undefined || value === this.#obeyed) return;
@@ -162,14 +163,17 @@ export class ControlDesk {
       return;
     }
     const breaker = this.#breaker(type.data);
-    const reset = this.#options.resetOf(type.data);
-    if (!breaker || !reset) return;
+    const reset = breaker && this.#options.resetOf(type.data);
+    const detail =
+      breaker && reset
+        ? resetDetail(breaker)
+        : `circuit breaker ${type.data} ${breaker ? "was armed already" : "is none of this policy's"}`;
     const id = createHash("sha256").update(`${policyUid}\nreset-breaker\n${value}`).digest("hex").slice(0, 32);
     const reason = words.join(" ").slice(0, 300) || "no reason given";
-    const event = { ...this.#eventOf({ what: "ResetBreaker", who: "annotation", reason, detail: resetDetail(breaker) }), id };
-    const isNew = await this.#record(event, reset.write);
+    const event = { ...this.#eventOf({ what: "ResetBreaker", who: "annotation", reason, detail }), id };
+    const isNew = await this.#record(event, reset?.write);
     this.#obeyed = value;
-    if (isNew) reset.apply();
+    if (isNew) reset?.apply();
   }
 
   #breaker(type: BreakerType): BreakerView | undefined {
