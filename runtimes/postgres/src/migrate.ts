@@ -11,7 +11,7 @@ export interface Migration {
 
 export interface MigrationPlan {
   /** The one schema that this service owns: a plain name, written into statements as it is. */
-  readonly schema: "risk" | "broker";
+  readonly schema: "risk" | "broker" | "gateway";
   /** Any number, the same for every process that shares the schema: one migrates at a time. */
   readonly lock: bigint;
   /** In order, forward only, never edited once released. */

@@ -15,10 +15,12 @@ declare module "fastify" {
 export interface ApiServerOptions {
   readonly log: Logger;
   /** Without one every request is let in as `anonymous`: for tests and loopback tools. */
-  readonly verifier?: TokenVerifier;
+  readonly verifier?: Pick<TokenVerifier, "verify">;
   readonly maxBodyBytes?: number;
   /** Status for a package's own error codes; what is not listed is a 500. */
   readonly statusOf?: Readonly<Record<string, number>>;
+  /** The form that callers of this API read errors in; `{code, message, details}` unless given. */
+  readonly errorBody?: (status: number, error: ErrorBody) => object;
 }
 
 /** The body of every error answer. */
@@ -53,7 +55,8 @@ export function createApiServer(options: ApiServerOptions): FastifyInstance {
   });
   server.setErrorHandler((error: FastifyError | CodedError, request, reply) => sendError(options, error, { request, reply }));
   server.setNotFoundHandler((request, reply) => {
-    void reply.status(404).send({ code: "NOT_FOUND", message: `no route ${request.method} ${request.url.split("?")[0]}` });
+    const message = `no route ${request.method} ${request.url.split("?")[0]}`;
+    void reply.status(404).send(bodyOf(options, 404, { code: "NOT_FOUND", message }));
   });
   return server;
 }
@@ -80,16 +83,22 @@ function sendError(
   if (error instanceof CodedError) {
     const status = options.statusOf?.[error.code] ?? kitStatus[error.code as ServiceKitErrorCode] ?? 500;
     if (status >= 500) options.log.error({ err: error, url: request.url }, "a request failed");
-    void reply.status(status).send({ code: error.code, message: error.message, details: error.context });
+    const { code, message, context: details } = error;
+    void reply.status(status).send(bodyOf(options, status, { code, message, details }));
     return;
   }
   const status = error.statusCode ?? 500;
   if (status < 500) {
-    void reply.status(status).send({ code: "INVALID_BODY", message: error.message });
+    void reply.status(status).send(bodyOf(options, status, { code: "INVALID_BODY", message: error.message }));
     return;
   }
   options.log.error({ err: error, url: request.url }, "a request failed");
-  void reply.status(500).send({ code: "INTERNAL", message: "an unexpected fault; the service's log has the cause" });
+  const message = "an unexpected fault; the service's log has the cause";
+  void reply.status(500).send(bodyOf(options, 500, { code: "INTERNAL", message }));
+}
+
+function bodyOf({ errorBody }: ApiServerOptions, status: number, error: ErrorBody): object {
+  return errorBody ? errorBody(status, error) : error;
 }
 
 /**
