@@ -36,6 +36,8 @@ const markEveryMs = 1_000;
 const reconcileEveryMs = 30_000;
 /** A difference may have been a fill that came late: it need not hold the account for longer than it lasts. */
 const reconcileHeldEveryMs = 5_000;
+/** Nothing is ordered before the first comparison. */
+const firstReconcileEveryMs = 500;
 const longestPauseMs = 5_000;
 
 /**
@@ -99,10 +101,15 @@ export class AccountRunner {
       this.#askedMs = nowMs;
       await account.askVenue();
     }
-    const dueMs = account.heldMessage === undefined ? reconcileEveryMs : reconcileHeldEveryMs;
-    if (account.opened && nowMs - this.#reconciledMs >= dueMs) await this.#reconcile(nowMs);
+    if (account.opened && nowMs - this.#reconciledMs >= this.#reconcileDueMs()) await this.#reconcile(nowMs);
     if (nowMs - this.#markedMs >= markEveryMs) await this.#storeMarks(nowMs);
     return owed;
+  }
+
+  #reconcileDueMs(): number {
+    const { compared, heldMessage: held } = this.#options.account;
+    if (!compared) return firstReconcileEveryMs;
+    return held === undefined ? reconcileEveryMs : reconcileHeldEveryMs;
   }
 
   /** Volatility is not to be unknown after every restart: bars of the past are asked for, once for each series. */
@@ -124,6 +131,7 @@ export class AccountRunner {
     this.#reconciledMs = nowMs;
     const result = await reconcile(account, () => clock.nowMs());
     if (!result) return;
+    account.compared = true;
     const before = account.heldMessage;
     account.heldMessage = heldMessage(result.drift, movingAssets(account.book, this.#options.currency()));
     if (account.heldMessage !== undefined && before === undefined)

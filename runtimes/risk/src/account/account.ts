@@ -64,6 +64,8 @@ export class Account {
   #feeHistory: FeeHistory = [];
   /** Why nothing may be ordered: journal and venue differ. */
   heldMessage: string | undefined;
+  /** Journal and venue have been compared since this process began. Until then nobody knows whether the account was held before, and is to be again. */
+  compared = false;
 
   constructor(options: AccountOptions) {
     this.#options = options;

@@ -205,11 +205,14 @@ function judgeVenueFee(
 /** Of an account that is not in the policy any more; nothing is bought there, see `blockedBy`. */
 const withoutCosts = tradingCosts({ feeBps: "0", slippageBps: "0" });
 
+const notCompared = "Journal and venue have not been compared since risk began.";
+
 function blockedBy(account: Account, policy: EffectivePolicy): Denial | undefined {
   if (account.endedMessage !== undefined) return { allowed: false, reason: "MARKET_DATA_ENDED", market: account.name };
   if (!account.venueReachable || !policy.accounts.has(account.name))
     return { allowed: false, reason: "VENUE_UNREACHABLE", account: account.name };
   if (account.heldMessage !== undefined) return { allowed: false, reason: "ACCOUNT_HELD", message: account.heldMessage };
+  if (!account.compared) return { allowed: false, reason: "ACCOUNT_HELD", message: notCompared };
   return undefined;
 }
 

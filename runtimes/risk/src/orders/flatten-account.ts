@@ -7,15 +7,23 @@ import type { Strategy } from "../strategies/strategy.ts";
 import type { CommittedOrder } from "./dispatch.ts";
 import { type Sale, sellOff } from "./sell-off.ts";
 
-/** How often each strategy's sells have ended without selling everything, since the flattening began. */
-export type FlattenAttempts = Map<string, number>;
+/** How often each strategy's sells have ended without selling everything, since the flattening began, and when the last one was made. */
+export type FlattenAttempts = Map<string, { readonly made: number; readonly atMs: number }>;
+
+const firstPauseMs = 250;
+const longestPauseMs = 8_000;
+
+/** A venue that refuses a sale refuses the next one, too, for a while; asked thirty times a second it bans whoever asks. */
+function pauseMs(made: number): number {
+  return Math.min(firstPauseMs * 2 ** made, longestPauseMs);
+}
 
 /**
  * One step of a flattening, for every strategy of an account:
  *
  *   orders open, outcomes unknown, or legs resting ─► wait   (the settlement cancels and resolves them)
  *   nothing sellable left ──────────────────────────► done
- *   otherwise ──────────────────────────────────────► sell with a bound, wider after each attempt
+ *   otherwise ──────────────────────────────────────► sell with a bound, wider and later after each attempt
  */
 export async function flattenAccount(
   account: Account,
@@ -30,8 +38,10 @@ export async function flattenAccount(
       if (book.orders(strategy.uid).length > 0) continue;
       const sales = salesOf(strategy, book, account);
       if (sales.length === 0) continue;
-      const made = attempts.get(strategy.uid) ?? 0;
-      attempts.set(strategy.uid, made + 1);
+      const { made, atMs } = attempts.get(strategy.uid) ?? { made: 0, atMs: Number.NEGATIVE_INFINITY };
+      const nowMs = context.clock.nowMs();
+      if (nowMs - atMs < pauseMs(made)) continue;
+      attempts.set(strategy.uid, { made: made + 1, atMs: nowMs });
       const slippage: Decimal = flattenSlippage(made);
       context.log.warn(
         { strategy: strategy.name, sales, slippage: formatDecimal(slippage) },
