@@ -1,7 +1,7 @@
 import { transactionSteps } from "@bellwether/postgres";
 import { failPointNames as brokerPoints } from "../../runtimes/broker/src/fail-points.ts";
 import { failPointNames as riskPoints } from "../../runtimes/risk/src/fail-points.ts";
-import { chainFaults } from "./world/chain-line.ts";
+import { chainFaults } from "./world/chain-model.ts";
 import { exchangeFaults } from "./world/exchange-wire.ts";
 
 /** Where a process can end. */

@@ -3,10 +3,12 @@ import { Coverage, type Pair, planOf } from "./coverage.ts";
 import type { Backup, JournalFault, Recorded } from "./journal/memory-postgres.ts";
 import type { Monitor } from "./monitor.ts";
 import type { Mutant } from "./mutants.ts";
+import { People } from "./people.ts";
 import { type Wants, registrationOf, strategies } from "./world/agent-node.ts";
-import { type ChainFault, chainFaults } from "./world/chain-line.ts";
+import { type ChainFault, chainFaults } from "./world/chain-model.ts";
 import { type ExchangeFault, type RequestKind, exchangeFaults } from "./world/exchange-wire.ts";
 import type { CallFault } from "./world/network.ts";
+import type { BrokerCall } from "./world/risk-node.ts";
 import type { ProcessKind } from "./world/sim-process.ts";
 import { type Fate, type Template, World } from "./world/world.ts";
 
@@ -18,12 +20,12 @@ const minimumIntents = 20;
 /** Bars of a minute close this often: the market runs fifty times as fast as the wall. */
 const barMs = 1_200;
 const longestEndMs = 60_000;
-/** Of the operator, to register a strategy: minutes of virtual time. */
-const mostAttempts = 600;
+/** What a price loses in a minute when a market slumps. */
+const slump = 0.08;
 
 export interface HistoryResult {
   readonly coverage: Coverage;
-  readonly seen: Monitor["seen"];
+  readonly seen: Monitor["seen"] & Monitor["control"];
   readonly virtualMs: number;
 }
 
@@ -91,7 +93,7 @@ class PairFate implements Fate {
     return fault;
   }
 
-  callFault(kind: "submit" | "void" | "cancel" | "account" | "decide"): CallFault {
+  callFault(kind: BrokerCall | "decide"): CallFault {
     // Nothing is voided but what was approved and never arrived.
     if (kind === "submit" && this.#pair?.step.includes("tombstone") && !this.#droppedApproval) {
       this.#droppedApproval = true;
@@ -149,6 +151,9 @@ export class History {
   readonly #random: Random;
   readonly #fate: PairFate;
   readonly #world: World;
+  readonly #people: People;
+  /** Strategies that are still there. */
+  readonly #registered = new Set<string>(strategies);
   readonly #coverage = new Coverage();
   #price = 100;
   #bars = 0;
@@ -159,7 +164,9 @@ export class History {
     this.#planned = planned;
     this.#random = seededRandom(seed ^ 0x5eed);
     this.#fate = new PairFate(this.#random);
-    this.#world = new World({ seed, template, venue, fate: this.#fate, mutant });
+    const breakers = this.#random.next() < 0.5;
+    this.#world = new World({ seed, template, venue, breakers, fate: this.#fate, mutant });
+    this.#people = new People(this.#world);
   }
 
   /** Tells of everything that happens in the journal from here on. */
@@ -177,7 +184,7 @@ export class History {
       for (const [index, pair] of this.#planned.entries()) await this.#episode(pair, index);
       while (world.monitor.seen.intents < minimumIntents && this.#bars < mostBars) await this.#bar();
       await this.#finish();
-      const { seen } = world.monitor;
+      const seen = { ...world.monitor.seen, ...world.monitor.control };
       return { coverage: this.#coverage, seen, virtualMs: world.clock.nowMs() - 1_700_000_000_000 };
     } finally {
       world.end();
@@ -191,32 +198,14 @@ export class History {
     await this.#bar();
   }
 
+  /** The operator asks again until each strategy is admitted. */
   async #register(suspended: boolean): Promise<void> {
-    for (const uid of strategies) {
-      let attempts = 0;
-      while (!(await this.#registered(uid, suspended))) {
-        attempts += 1;
-        if (attempts > mostAttempts) throw new Error(`${uid} is not admitted after ${attempts} attempts`);
-      }
+    for (const uid of this.#registered) {
+      await this.#people.insist(`registration of ${uid}`, async (service) => {
+        const { admitted } = await service.register(registrationOf(uid, suspended));
+        return admitted ? true : undefined;
+      });
     }
-  }
-
-  /** One attempt of the operator, which asks again until the strategy is admitted. */
-  async #registered(uid: string, suspended: boolean): Promise<boolean> {
-    const world = this.#world;
-    await world.advance(100);
-    const { risk } = world;
-    if (!risk || risk.process.dead) return false;
-    const state = { settled: false, admitted: false };
-    risk.service.register(registrationOf(uid, suspended)).then(
-      ({ admitted }) => void Object.assign(state, { settled: true, admitted }),
-      (error: unknown) => {
-        state.settled = true;
-        if (!hasCode(error)) world.fail(error);
-      },
-    );
-    await world.advance(5_000, () => state.settled || risk.process.dead);
-    return state.admitted;
   }
 
   async #episode(pair: Pair, index: number): Promise<void> {
@@ -243,22 +232,46 @@ export class History {
     const kind = this.#random.next();
     // A copy is made early and comes back late: most of a history is held by the sub-accounts' cash, too, which no copy can mend.
     if (episode === 1) this.#backup = world.server.backup();
-    if (kind < 0.1) await this.#haltAndResume();
-    else if (kind < 0.2) world.startRisk();
-    else if (kind < 0.25) world.kill("risk");
-    else if (kind < 0.3) world.kill("broker");
-    else if (kind < 0.5) await this.#attack();
-    else if (kind < 0.65 && episode >= episodes - 2 && this.#backup) {
+    await this.#people.resume();
+    if (kind < 0.07) await this.#haltAndResume();
+    else if (kind < 0.17) world.startRisk();
+    else if (kind < 0.22) world.kill("risk");
+    else if (kind < 0.27) world.kill("broker");
+    else if (kind < 0.42) await this.#attack();
+    else if (kind < 0.55) await this.#act(episode);
+    else if (kind < 0.68 && episode >= episodes - 2 && this.#backup) {
       world.restore(this.#backup);
+      this.#people.forgotten();
       this.#backup = undefined;
     }
+    if (this.#random.next() < 0.25) this.#price *= 1 - slump;
+    if (this.#random.next() < 0.5) await this.#people.reset(this.#random.next() < 0.5);
+  }
+
+  /** What people do to a policy, a strategy or an account. */
+  async #act(episode: number): Promise<void> {
+    const kind = this.#random.next();
+    if (kind < 0.4) return this.#people.halt();
+    // What follows changes what is whose: no older copy of the journal knows of it.
+    this.#backup = undefined;
+    if (kind < 0.7) return this.#delete(episode);
+    if (this.#world.venue === "exchange")
+      await this.#people.adoptForeignTrade(this.#random.next() < 0.5 ? "buy" : "sell", () => this.#bar());
+  }
+
+  async #delete(episode: number): Promise<void> {
+    if (episode < episodes / 2 || this.#registered.size < strategies.length) return;
+    const [uid] = this.#registered;
+    if (uid === undefined) return;
+    this.#registered.delete(uid);
+    await this.#people.delete(uid);
   }
 
   async #haltAndResume(): Promise<void> {
     const world = this.#world;
-    world.setPolicy("drill");
+    world.setPolicy({ halt: "drill" });
     await this.#bar();
-    world.setPolicy(undefined);
+    world.setPolicy({ halt: undefined });
   }
 
   /** Somebody holds an approval that was on the wire, and a connection to the broker. */
@@ -289,6 +302,7 @@ export class History {
   async #finish(): Promise<void> {
     const world = this.#world;
     this.#fate.disarm();
+    await this.#people.resume();
     await this.#register(true);
     // Quiet for three seconds: nothing is owed to any order, and nothing that was late is still under way.
     let quietMs = 0;

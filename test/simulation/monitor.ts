@@ -9,31 +9,29 @@ import {
   decimalFromNumber,
   formatDecimal,
   multiply,
+  negate,
   parseCanonicalOrder,
   parseDecimal,
   subtract,
 } from "@bellwether/trading";
+import { ControlMonitor } from "./control-monitor.ts";
 import type { MemoryPostgres } from "./journal/memory-postgres.ts";
 import type { Row } from "./journal/tables.ts";
-import { type ExchangeModel, assets } from "./world/exchange-model.ts";
-
-/** What must never happen has happened. */
-export class Violation extends Error {
-  readonly invariant: 1 | 2 | 3 | 4;
-  constructor(invariant: 1 | 2 | 3 | 4, message: string) {
-    super(`invariant ${invariant}: ${message}`);
-    this.name = "Violation";
-    this.invariant = invariant;
-  }
-}
+import { Violation } from "./violation.ts";
+import { assets } from "./world/exchange-model.ts";
+import type { PlacedTrade, VenueTruth } from "./world/venue-truth.ts";
 
 export interface MonitorOptions {
   readonly server: MemoryPostgres;
-  readonly exchange: ExchangeModel;
+  readonly venue: VenueTruth;
+  /** Of the virtual chain: whether bytes have landed there, or may yet. */
+  readonly mayLand: (signature: string, wire: string) => boolean;
   readonly nowMs: () => number;
   readonly price: () => number;
   readonly limits: { readonly maxOrderNotional: string; readonly maxOpenOrders: number; readonly maxPositionRatio: string };
   readonly startingUsdt: string;
+  /** For fees; belongs to nobody. */
+  readonly startingSol: string;
 }
 
 const haltMs = 1_000;
@@ -50,12 +48,13 @@ export class Monitor {
   readonly #sent = new Map<string, number>();
   readonly #placedIntents = new Map<string, string>();
   readonly #decided = new Map<string, string>();
-  readonly #columns = new Map<string, ReadonlyMap<string, number>>();
+  readonly #control: ControlMonitor;
   #seenOrders = 0;
   #seenFills = 0;
   #judgedOrders = 0;
   #dirty = true;
   #haltedAtMs: number | undefined;
+  #held = false;
   /** Postgres came back from an older copy: what sub-accounts held is a person's to mend, what the account holds is not. */
   restored = false;
   readonly seen = { intents: 0, orders: 0, fills: 0, events: 0, refusedAttacks: 0 };
@@ -63,14 +62,30 @@ export class Monitor {
   constructor(options: MonitorOptions) {
     this.#options = options;
     options.server.onCommit(() => void (this.#dirty = true));
+    this.#control = new ControlMonitor(options.server, options.nowMs);
   }
 
   halted(atMs: number | undefined): void {
     this.#haltedAtMs = atMs;
   }
 
+  /** Journal and venue differ, risk knows it, and no person has said what is true. */
+  held(held: boolean): void {
+    this.#held = held;
+  }
+
+  deleted(uid: string): void {
+    this.#control.deleted(uid);
+  }
+
+  /** What breakers and people have done so far. */
+  get control(): ControlMonitor["seen"] {
+    return this.#control.seen;
+  }
+
   /** An approval leaves risk. */
   onApproval({ nonce, order }: Approval): void {
+    if (this.#held) throw new Violation(3, "an order is approved while journal and venue differ");
     const known = this.#nonces.get(nonce);
     if (known !== undefined && known !== order) throw new Violation(4, `one nonce approves two orders: ${nonce}`);
     this.#nonces.set(nonce, order);
@@ -95,6 +110,15 @@ export class Monitor {
     if (sinceMs > haltMs) throw new Violation(3, `order ${clientOrderId} is sent ${sinceMs} ms after the halt`);
   }
 
+  /** Bytes of a wallet leave. @returns whose they are */
+  onSending(signature: string): string {
+    const row = this.#find("broker.solana_transactions", "signature", signature);
+    if (!row) throw new Violation(1, `bytes ${signature.slice(0, 16)} leave and were not stored`);
+    const clientOrderId = String(this.#cell("broker.solana_transactions", row, "operation_id"));
+    this.onPlacing(clientOrderId);
+    return clientOrderId;
+  }
+
   onReply(request: DecisionRequest, reply: DecisionReply): void {
     if (reply.stored === "new") this.seen.intents += request.intents.length;
     const key = `${request.strategyUid}/${request.run}/${request.decisionTime}`;
@@ -110,32 +134,44 @@ export class Monitor {
   journalRestored(): void {
     this.restored = true;
     this.#seenFills = 0;
-    this.#judgedOrders = count(this.#options.server.peek("risk.orders"));
+    this.#judgedOrders = this.#options.server.size("risk.orders");
+    this.#control.restored();
     this.#decided.clear();
   }
 
   /** After every event. */
   check(): void {
     this.seen.events += 1;
-    if (this.#options.exchange.orders.length > this.#seenOrders) this.#checkPlaced();
+    if (this.#options.venue.orders.length > this.#seenOrders) this.#checkPlaced();
     if (!this.#dirty) return;
     this.#dirty = false;
+    this.#control.check();
     this.#checkFills();
+    this.#checkGivenUp();
     this.#checkVerdicts();
   }
 
-  /** Every order has ended in both schemas, and every execution is recorded. */
+  /** Every deletion is done. */
   get settled(): boolean {
-    const { server, exchange } = this.#options;
+    return this.#control.settled && this.idle;
+  }
+
+  /** Every order has ended in both schemas, and every execution is recorded. */
+  get idle(): boolean {
+    const { server, venue } = this.#options;
     for (const row of server.peek("risk.orders")) if (this.#cell("risk.orders", row, "released_at") === null) return false;
     for (const row of server.peek("broker.orders")) if (live.has(String(this.#cell("broker.orders", row, "state")))) return false;
-    return count(server.peek("broker.fills")) === exchange.orders.reduce((sum, { trades }) => sum + trades.length, 0);
+    let open = ZERO;
+    for (const { trades } of venue.orders) for (const { quantity } of trades) open = add(open, quantity);
+    for (const row of server.peek("broker.fills")) open = subtract(open, this.#cell("broker.fills", row, "quantity") as Decimal);
+    return open === ZERO;
   }
 
   /** When nothing is under way any more: everything has ended, and every unit is where it belongs. */
   checkEnd(): void {
-    const { server, exchange, startingUsdt } = this.#options;
+    const { server, venue, startingUsdt, startingSol } = this.#options;
     this.check();
+    this.#control.checkEnd();
     const orders = this.#table("broker.orders");
     for (const row of server.peek("risk.orders")) {
       const id = String(this.#cell("risk.orders", row, "client_order_id"));
@@ -145,28 +181,38 @@ export class Monitor {
     for (const row of orders.values()) {
       const id = String(this.#cell("broker.orders", row, "client_order_id"));
       const state = String(this.#cell("broker.orders", row, "state"));
-      const there = exchange.order(id);
+      const there = venue.order(id);
       const expected = there?.state ?? "absent";
       // A transaction whose blockhash expired is nowhere, and never will be.
       const agrees = there ? state === there.state : state === "NotSent" || state === "Rejected" || state === "Expired";
-      if (!agrees) throw new Violation(2, `order ${id} is ${state} in the journal and ${expected} at the exchange`);
+      if (!agrees) throw new Violation(2, `order ${id} is ${state} in the journal and ${expected} at the venue`);
     }
-    for (const { clientId } of exchange.orders)
+    for (const { clientId } of venue.orders)
       if (!orders.has(clientId)) throw new Violation(2, `the journal has lost order ${clientId}`);
     const journal = this.#fold();
-    const start = new Map([["USDT", parseDecimal(startingUsdt)]]);
+    const book = (asset: string, amount: Decimal): void => void journal.set(asset, add(journal.get(asset) ?? ZERO, amount));
+    book("USDT", parseDecimal(startingUsdt));
+    book("SOL", parseDecimal(startingSol));
+    for (const row of server.peek("broker.charges")) {
+      const cell = (name: string): unknown => this.#cell("broker.charges", row, name);
+      book(String(cell("asset")), negate(cell("amount") as Decimal));
+    }
+    for (const row of server.peek("risk.adjustments")) {
+      const cell = (name: string): unknown => this.#cell("risk.adjustments", row, name);
+      book(String(cell("asset")), cell("amount") as Decimal);
+    }
     for (const asset of assets) {
-      const expected = add(start.get(asset) ?? ZERO, journal.get(asset) ?? ZERO);
-      if (expected !== exchange.balance(asset))
+      const expected = journal.get(asset) ?? ZERO;
+      if (expected !== venue.balance(asset))
         throw new Violation(
           2,
-          `${asset}: the journal says ${formatDecimal(expected)}, the exchange ${formatDecimal(exchange.balance(asset))}`,
+          `${asset}: the journal says ${formatDecimal(expected)}, the venue ${formatDecimal(venue.balance(asset))}`,
         );
     }
   }
 
   #checkPlaced(): void {
-    const { orders } = this.#options.exchange;
+    const { orders } = this.#options.venue;
     for (const { clientId, venueOrderId } of orders.slice(this.#seenOrders)) {
       const intent = this.#approved.get(clientId)?.intentId;
       if (intent === undefined) throw new Violation(4, `the exchange holds order ${clientId} that risk has not approved`);
@@ -179,34 +225,64 @@ export class Monitor {
     this.#seenOrders = orders.length;
   }
 
-  /** Each recorded fill is one execution of the exchange, to the last digit. */
+  /** Each recorded fill is one execution of the venue, to the last digit; a swap may be told in two, which come to what it moved. */
   #checkFills(): void {
-    const rows = [...this.#options.server.peek("broker.fills")];
-    for (const row of rows.slice(this.#seenFills)) {
+    const rows = this.#options.server.since("broker.fills", this.#seenFills);
+    for (const row of rows) {
       const cell = (name: string): unknown => this.#cell("broker.fills", row, name);
       const id = String(cell("trade_id"));
-      const trade = this.#options.exchange.order(String(cell("client_order_id")))?.trades.find(({ tradeId }) => tradeId === id);
-      const same =
-        trade &&
-        trade.quantity === cell("quantity") &&
-        trade.price === cell("price") &&
-        trade.fee === cell("fee") &&
-        trade.feeAsset === cell("fee_asset");
-      if (!same) throw new Violation(2, `fill ${id} is not what the exchange has executed`);
+      const [whole] = id.split("#");
+      const trade = this.#options.venue
+        .order(String(cell("client_order_id")))
+        ?.trades.find(({ tradeId }) => tradeId === id || tradeId === whole);
+      if (!trade || !this.#tells(trade, row)) throw new Violation(2, `fill ${id} is not what the venue has executed`);
       this.seen.fills += 1;
     }
-    this.#seenFills = rows.length;
+    this.#seenFills += rows.length;
+  }
+
+  #tells({ tradeId, quantity, price, quote, fee, feeAsset }: PlacedTrade, row: Row): boolean {
+    const cell = (name: string): unknown => this.#cell("broker.fills", row, name);
+    if (cell("fee_asset") !== feeAsset) return false;
+    if (cell("quantity") === quantity) return cell("price") === price && cell("fee") === fee;
+    const parts = [...this.#options.server.peek("broker.fills")].filter((part) =>
+      String(this.#cell("broker.fills", part, "trade_id")).startsWith(tradeId),
+    );
+    const sum = (of: (name: (column: string) => Decimal) => Decimal): Decimal =>
+      parts.reduce<Decimal>(
+        (total, part) =>
+          add(
+            total,
+            of((column) => this.#cell("broker.fills", part, column) as Decimal),
+          ),
+        ZERO,
+      );
+    return (
+      sum((of) => of("quantity")) === quantity &&
+      sum((of) => multiply(of("quantity"), of("price"), "down")) === quote &&
+      sum((of) => of("fee")) === fee
+    );
+  }
+
+  /** Bytes are given up only when they can never land: whoever is told so may sign anew. */
+  #checkGivenUp(): void {
+    for (const row of this.#options.server.peek("broker.solana_transactions")) {
+      const cell = (name: string): unknown => this.#cell("broker.solana_transactions", row, name);
+      if (cell("state") !== "NeverLanded") continue;
+      const signature = String(cell("signature"));
+      if (this.#options.mayLand(signature, String(cell("wire"))))
+        throw new Violation(1, `signature ${signature.slice(0, 16)} is given up, and it has landed or may yet`);
+    }
   }
 
   /** Limits, with every open order counted by what it may still take. */
   #checkVerdicts(): void {
-    const rows = [...this.#options.server.peek("risk.orders")];
-    const fresh = rows.slice(this.#judgedOrders);
-    this.#judgedOrders = rows.length;
+    const fresh = this.#options.server.since("risk.orders", this.#judgedOrders);
+    this.#judgedOrders += fresh.length;
     const buys = fresh.filter((row) => this.#cell("risk.orders", row, "side") === "buy");
     if (buys.length === 0) return;
     const { limits } = this.#options;
-    const open = this.#openBuys(rows);
+    const open = this.#openBuys([...this.#options.server.peek("risk.orders")]);
     if (open.length > limits.maxOpenOrders)
       throw new Violation(3, `${open.length} buys are open, at most ${limits.maxOpenOrders} may be`);
     for (const row of buys) {
@@ -232,7 +308,7 @@ export class Monitor {
   #checkPosition(open: readonly OpenBuy[]): void {
     const { limits, startingUsdt } = this.#options;
     const journal = this.#fold();
-    const held = multiply(journal.get("BTC") ?? ZERO, decimalFromNumber(this.#options.price()), "down");
+    const held = multiply(journal.get("SOL") ?? ZERO, decimalFromNumber(this.#options.price()), "down");
     const equity = add(add(parseDecimal(startingUsdt), journal.get("USDT") ?? ZERO), held);
     const pending = open.reduce<Decimal>((sum, { expected }) => add(sum, expected), ZERO);
     const most = multiply(multiply(equity, parseDecimal(limits.maxPositionRatio), "up"), parseDecimal("1.1"), "up");
@@ -289,7 +365,7 @@ export class Monitor {
       const owner = owners?.get(String(cell("client_order_id")));
       if (owners && (!owner || this.#cell("risk.orders", owner, "strategy_uid") !== uid)) continue;
       const sign = cell("side") === "buy" ? 1n : -1n;
-      book("BTC", sign * (cell("quantity") as bigint));
+      book("SOL", sign * (cell("quantity") as bigint));
       book("USDT", -sign * multiply(cell("quantity") as Decimal, cell("price") as Decimal, "up"));
       book(String(cell("fee_asset")), -(cell("fee") as bigint));
     }
@@ -307,14 +383,11 @@ export class Monitor {
   }
 
   #find(table: string, column: string, value: string): Row | undefined {
-    for (const row of this.#options.server.peek(table)) if (this.#cell(table, row, column) === value) return row;
-    return undefined;
+    return this.#options.server.find(table, column, value);
   }
 
   #cell(table: string, row: Row, column: string): unknown {
-    let columns = this.#columns.get(table);
-    if (!columns) this.#columns.set(table, (columns = this.#options.server.columnsOf(table)));
-    return row[columns.get(column) ?? -1] ?? null;
+    return this.#options.server.cell(table, row, column);
   }
 }
 
@@ -324,8 +397,4 @@ interface OpenBuy {
   readonly cost: Decimal;
   /** What it was expected to. */
   readonly expected: Decimal;
-}
-
-function count(rows: Iterable<unknown>): number {
-  return [...rows].length;
 }

@@ -19,8 +19,20 @@ export interface Failure {
 }
 
 /** What happened in all histories together. */
-export type Totals = Readonly<Record<(typeof counted)[number], number>>;
-const counted = ["intents", "orders", "fills", "events", "refusedAttacks"] as const;
+type Totals = Readonly<Record<(typeof counted)[number], number>>;
+const counted = [
+  "intents",
+  "orders",
+  "fills",
+  "events",
+  "refusedAttacks",
+  "trips",
+  "flattens",
+  "resets",
+  "halts",
+  "deletions",
+  "adoptions",
+] as const;
 
 /** Plain data: it travels between threads. */
 export interface RunResult {
@@ -37,7 +49,7 @@ export const nothingRun: RunResult = {
   histories: 0,
   failures: [],
   hits: [],
-  totals: { intents: 0, orders: 0, fills: 0, events: 0, refusedAttacks: 0 },
+  totals: Object.fromEntries(counted.map((key) => [key, 0])) as Totals,
   virtualMs: 0,
   fewestIntents: Number.POSITIVE_INFINITY,
 };

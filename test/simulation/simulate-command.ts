@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { Coverage, type Fault, type Step, faults, pairCount, pairs, steps } from "./coverage.ts";
-import { type Mutant, mutants } from "./mutants.ts";
+import { type Mutant, controlMutants, mutants } from "./mutants.ts";
 import { type RunResult, replayCommand, runHistories } from "./run-histories.ts";
 import { runSideBySide } from "./run-side-by-side.ts";
 
@@ -14,13 +14,14 @@ under every fault. After each event the invariants of the order path are held.
   --histories N   how many (default 2000)
   --seed S        the first one's seed, the next ones count up (default 1)
   --jobs J        threads (default: as many as there are processors)
-  --mutant NAME   with a fault put in on purpose: ${mutants.join(", ")}
+  --mutant NAME   with a fault put in on purpose: ${[...mutants, ...controlMutants].join(", ")}
   -o json         the result as one JSON object on standard output
   --help          this text
 
 Exit code 0: no invariant was violated. 1: one was, and the command that replays it is printed. 2: the arguments are wrong.
 `;
 
+const everyMutant: readonly Mutant[] = [...mutants, ...controlMutants];
 const progressEveryMs = 5_000;
 const mostFailures = 5;
 
@@ -45,9 +46,9 @@ function optionsFrom(args: readonly string[]): Options | "help" {
     },
   });
   if (values.help) return "help";
-  const mutant = mutants.find((name) => name === values.mutant);
+  const mutant = everyMutant.find((name) => name === values.mutant);
   if (values.mutant !== undefined && !mutant)
-    throw new Error(`there is no mutant ${values.mutant}; there are ${mutants.join(", ")}`);
+    throw new Error(`there is no mutant ${values.mutant}; there are ${everyMutant.join(", ")}`);
   if (values.output !== "text" && values.output !== "json") throw new Error("-o takes text or json");
   return {
     histories: whole(values.histories, "--histories"),
@@ -85,6 +86,7 @@ function report(result: RunResult, { mutant }: Options, seconds: number): string
     "",
     `${histories} histories in ${seconds.toFixed(1)} s (${(histories / seconds).toFixed(1)} a second, ${(virtualMs / 3_600_000).toFixed(1)} hours of virtual time)`,
     `${totals.intents} intents (at least ${Number.isFinite(fewestIntents) ? fewestIntents : 0} a history), ${totals.orders} orders, ${totals.fills} fills, ${totals.events} events, ${totals.refusedAttacks} attacks refused`,
+    `${totals.trips} trips of breakers, ${totals.flattens} orders that sell everything, ${totals.resets} resets, ${totals.halts} halts and ${totals.adoptions} adoptions by people, ${totals.deletions} strategies deleted`,
     `${pairCount - missed} of ${pairCount} pairs of step and fault hit`,
     `${failures.length} histories violated an invariant`,
     ...failures.map(({ seed, message }) => `  seed ${seed}: ${message}\n    ${replayCommand(seed, mutant)}`),

@@ -9,6 +9,7 @@ export class Catalog {
   readonly shapes: TableShape[] = [];
   readonly schemas = new Set<string>();
   readonly #numbers = new Map<string, number>();
+  readonly #places: Map<string, number>[] = [];
   readonly #defaults = new Map<TableShape, Map<number, Evaluate>>();
 
   /** The table's number in every server. */
@@ -32,6 +33,14 @@ export class Catalog {
     const index = shape.columns.findIndex((column) => column.name === name);
     if (index === -1) throw new Error(`column "${name}" of relation "${shape.name}" does not exist`);
     return index;
+  }
+
+  /** The same, by the table's number and remembered: for those who look often. */
+  place(number: number, name: string): number {
+    const known = (this.#places[number] ??= new Map<string, number>());
+    let place = known.get(name);
+    if (place === undefined) known.set(name, (place = this.column(this.shape(number), name)));
+    return place;
   }
 
   defaultOf(shape: TableShape, column: number): Evaluate | undefined {

@@ -130,9 +130,30 @@ export class MemoryPostgres {
     return this.#tables[this.blueprint.catalog.number(table)]?.rows ?? [];
   }
 
-  columnsOf(table: string): ReadonlyMap<string, number> {
+  size(table: string): number {
+    return this.#tables[this.blueprint.catalog.number(table)]?.rows.size ?? 0;
+  }
+
+  /** Rows that came after the first `known` ones. Of tables from which nothing is deleted. */
+  since(table: string, known: number): Row[] {
+    return this.size(table) === known ? [] : [...this.peek(table)].slice(known);
+  }
+
+  /** The row whose column holds `value`; by an index where the column is a key of its own. */
+  find(table: string, column: string, value: string): Row | undefined {
     const { catalog } = this.blueprint;
-    return new Map(catalog.shape(catalog.number(table)).columns.map(({ name }, index) => [name, index]));
+    const number = catalog.number(table);
+    const { columns, uniques } = catalog.shape(number);
+    const index = columns.findIndex(({ name }) => name === column);
+    const unique = uniques.findIndex((key) => !key.covers && key.columns.length === 1 && key.columns[0] === index);
+    if (unique !== -1) return this.#tables[number]?.find(unique, value);
+    for (const row of this.peek(table)) if (row[index] === value) return row;
+    return undefined;
+  }
+
+  cell(table: string, row: Row, column: string): Value {
+    const { catalog } = this.blueprint;
+    return row[catalog.place(catalog.number(table), column)] ?? null;
   }
 
   /** One statement or script. Within a transaction when `undo` is given, else committed by itself. */

@@ -42,6 +42,8 @@ export interface AgentOptions {
   readonly onReply: (request: DecisionRequest, reply: DecisionReply) => void;
   /** The step's fault wants something to cancel, or an order that leaves at once. */
   readonly wants: () => Wants;
+  /** Whether the venue lets orders rest. */
+  readonly rests: boolean;
 }
 
 const tries = 8;
@@ -137,7 +139,13 @@ export class Agent {
 
   #intent(ordinal: number, snapshot: AgentSnapshot): DecisionRequest["intents"][number] {
     const close = this.#options.price();
-    const signal = { ordinal, market, signalPrice: formatDecimal(decimalFromNumber(close)), validUntil: Number.MAX_SAFE_INTEGER };
+    const signal = {
+      ordinal,
+      market,
+      signalPrice: formatDecimal(decimalFromNumber(close)),
+      validUntil: Number.MAX_SAFE_INTEGER,
+      ...(this.#options.rests ? {} : { timeInForce: "IOC" as const }),
+    };
     const holds = (snapshot.account.positions[0]?.quantity ?? "0") !== "0";
     const rests = this.#options.wants() !== "orders" && this.#chance(0.5);
     if (holds && this.#chance(0.45)) {

@@ -85,6 +85,7 @@ function endpointsOf(exchange: ExchangeModel, nowMs: () => number): Readonly<Rec
       answered(
         exchange.orders.find((order) => order.venueOrderId === venueOrderId)?.trades.map((trade) => shownTrade(trade)) ?? [],
       ),
+    since: () => answered([...exchange.orders.flatMap(({ trades }) => trades), ...exchange.foreignTrades].map(shownTrade)),
     open: () => answered(exchange.openOrders.map(shown)),
     balances: () => answered(assets.map((asset) => ({ asset, free: formatDecimal(exchange.balance(asset)), locked: "0" }))),
     time: () => answered({ serverTime: nowMs() + exchange.settings.clockOffsetMs }),
@@ -94,12 +95,12 @@ function endpointsOf(exchange: ExchangeModel, nowMs: () => number): Readonly<Rec
 function shown(order: ExchangeOrder | undefined): RawOrder | undefined {
   if (!order) return undefined;
   const { venueOrderId, clientId, state, filled } = order;
-  return { venueOrderId, clientId, marketId: "BTCUSDT", state, filledQuantity: formatDecimal(filled) };
+  return { venueOrderId, clientId, marketId: "SOLUSDT", state, filledQuantity: formatDecimal(filled) };
 }
 
 function shownTrade(trade: ExchangeOrder["trades"][number]): RawTrade {
   const { tradeId, venueOrderId, side, feeAsset, timeMs } = trade;
-  return { tradeId, venueOrderId, marketId: "BTCUSDT", side, feeAsset, timeMs, ...tradeTexts(trade) };
+  return { tradeId, venueOrderId, marketId: "SOLUSDT", side, feeAsset, timeMs, ...tradeTexts(trade) };
 }
 
 function simDialect(onPlacing: (clientOrderId: string) => void): ExchangeDialect {
@@ -110,7 +111,7 @@ function simDialect(onPlacing: (clientOrderId: string) => void): ExchangeDialect
     validity: { windowMs, marginMs: 1_000 },
     rate: { perSecond: 1_000, burst: 1_000 },
     forgottenUntilMs: () => 0,
-    marketId: () => "BTCUSDT",
+    marketId: () => "SOLUSDT",
     refusalIn: () => undefined,
     clockRefusal: (code) => code === "-1021",
     serverTimeMs: async (ask) => (await askFor<{ serverTime: number }>(ask, "time", {})).serverTime,
@@ -133,7 +134,7 @@ function simDialect(onPlacing: (clientOrderId: string) => void): ExchangeDialect
     cancel: async (ask, { clientId }) => void (await ask("cancel", { clientId }, { urgent: true })),
     open: (ask) => askFor<RawOrder[]>(ask, "open", {}),
     tradesOf: (ask, { venueOrderId }) => askFor<RawTrade[]>(ask, "trades", { venueOrderId }),
-    tradesSince: async () => [],
+    tradesSince: (ask) => askFor<RawTrade[]>(ask, "since", {}),
     balances: (ask) => askFor(ask, "balances", {}),
   };
 }

@@ -12,9 +12,10 @@ import {
   parseDecimal,
   subtract,
 } from "@bellwether/trading";
+import type { PlacedOrder, PlacedTrade, VenueTruth } from "./venue-truth.ts";
 
-export const market = "BTC/USDT";
-const base = "BTC";
+export const market = "SOL/USDT";
+const base = "SOL";
 const quote = "USDT";
 const step = parseDecimal("0.00001");
 const feeRatio = parseDecimal("0.001");
@@ -30,26 +31,25 @@ export interface Placement {
   readonly timestampMs: number;
 }
 
-interface ExchangeTrade {
-  readonly tradeId: string;
+interface ExchangeTrade extends PlacedTrade {
   readonly venueOrderId: string;
   readonly side: "buy" | "sell";
-  readonly quantity: Decimal;
-  readonly price: Decimal;
-  readonly fee: Decimal;
-  readonly feeAsset: string;
   readonly timeMs: number;
 }
 
-export interface ExchangeOrder {
-  readonly venueOrderId: string;
-  readonly clientId: string;
+export interface ExchangeOrder extends PlacedOrder {
   readonly side: "buy" | "sell";
   readonly quantity: Decimal;
   readonly limit: Decimal | undefined;
   filled: Decimal;
-  state: "Working" | "Filled" | "Cancelled" | "Expired";
+  state: PlacedOrder["state"];
   readonly trades: ExchangeTrade[];
+}
+
+interface Deal {
+  readonly quantity: Decimal;
+  readonly price: Decimal;
+  readonly timeMs: number;
 }
 
 export interface ExchangeSettings {
@@ -67,9 +67,11 @@ export const windowMs = 5_000;
  * An exchange: clock, balances, orders, trades. It survives everything that happens to its clients, remembers all, and like a real one refuses a client order id
  * only while an order with it is open: whoever sends twice, trades twice.
  */
-export class ExchangeModel {
+export class ExchangeModel implements VenueTruth {
   readonly settings: ExchangeSettings;
   readonly orders: ExchangeOrder[] = [];
+  /** Executions of another hand with the same key. */
+  readonly foreignTrades: ExchangeTrade[] = [];
   readonly #byClientId = new Map<string, ExchangeOrder>();
   readonly #balances = new Map<string, Decimal>();
   #price: Decimal;
@@ -137,6 +139,16 @@ export class ExchangeModel {
     }
   }
 
+  /** Somebody else sells or buys a bit with the same key, as far as it goes. */
+  tradeForeign(side: "buy" | "sell", nowMs: number): void {
+    const quantity = parseDecimal("0.5");
+    const price = this.#price;
+    if (this.#needs(side, { quantity, price }) > this.#free(side === "buy" ? quote : base)) return;
+    const venueOrderId = `foreign-${this.foreignTrades.length + 1}`;
+    const timeMs = nowMs + this.settings.clockOffsetMs;
+    this.foreignTrades.push(this.#exchanged({ venueOrderId, side }, { quantity, price, timeMs }));
+  }
+
   #needs(side: "buy" | "sell", { quantity, price }: { quantity: Decimal; price: Decimal }): Decimal {
     if (side === "sell") return quantity;
     const cost = multiply(quantity, price, "up");
@@ -166,19 +178,23 @@ export class ExchangeModel {
     if (order.filled === order.quantity) order.state = "Filled";
   }
 
-  #execute(order: ExchangeOrder, { quantity, price, timeMs }: { quantity: Decimal; price: Decimal; timeMs: number }): void {
+  #execute(order: ExchangeOrder, deal: Deal): void {
+    order.filled = add(order.filled, deal.quantity);
+    order.trades.push(this.#exchanged(order, deal));
+  }
+
+  #exchanged({ venueOrderId, side }: Pick<ExchangeOrder, "venueOrderId" | "side">, deal: Deal): ExchangeTrade {
+    const { quantity, price, timeMs } = deal;
     const notional = multiply(quantity, price, "up");
-    const inBase = this.settings.feeInBase && order.side === "buy";
+    const inBase = this.settings.feeInBase && side === "buy";
     const fee = multiply(inBase ? quantity : notional, feeRatio, "up");
     const feeAsset = inBase ? base : quote;
-    const sign = order.side === "buy" ? 1n : -1n;
+    const sign = side === "buy" ? 1n : -1n;
     this.#change(base, (sign * quantity) as Decimal);
     this.#change(quote, (-sign * notional) as Decimal);
     this.#change(feeAsset, negate(fee));
-    order.filled = add(order.filled, quantity);
     this.#trades += 1;
-    const { venueOrderId, side } = order;
-    order.trades.push({ tradeId: `t${this.#trades}`, venueOrderId, side, quantity, price, fee, feeAsset, timeMs });
+    return { tradeId: `t${this.#trades}`, venueOrderId, side, quantity, price, quote: notional, fee, feeAsset, timeMs };
   }
 
   #change(asset: string, amount: Decimal): void {

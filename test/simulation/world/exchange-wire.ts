@@ -23,7 +23,7 @@ export const exchangeFaults = [
 ] as const;
 export type ExchangeFault = (typeof exchangeFaults)[number];
 
-export type RequestKind = "place" | "cancel" | "find" | "trades" | "open" | "balances" | "time";
+export type RequestKind = "place" | "cancel" | "find" | "trades" | "since" | "open" | "balances" | "time";
 
 export interface HttpAnswer {
   readonly status: number;

@@ -30,15 +30,37 @@ const riskPolicy: RiskPolicy = {
       maxDailyLossRatio: "0.99",
       maxDrawdownRatio: "0.99",
     },
-    circuitBreakers: [],
   },
 };
 
+/** Close enough to be met in a minute of virtual time: ten bars are ten minutes of the market. */
+const breakers: RiskPolicy["spec"]["circuitBreakers"] = [
+  { type: "RapidLoss", threshold: "0.03", window: "10m", cooldown: "4m", action: "Flatten" },
+  { type: "Drawdown", threshold: "0.06", action: "Flatten" },
+];
+
+/** What people write into the RiskPolicy. */
+export interface PolicyText {
+  /** `bellwether.dev/halt`. */
+  readonly halt?: string | undefined;
+  /** `bellwether.dev/reset-breaker`. */
+  readonly reset?: string | undefined;
+  /** Without it the market's falls stop nothing. */
+  readonly breakers: boolean;
+}
+
 /** The policy as risk reads it from the API server. */
-export function policyInForce(haltReason?: string): EffectivePolicy {
-  if (haltReason === undefined) return effectivePolicy(riskPolicy);
-  const annotations = { "bellwether.dev/halt": haltReason };
-  return effectivePolicy({ ...riskPolicy, metadata: { ...riskPolicy.metadata, annotations } });
+export function policyInForce({ halt, reset, breakers: armed }: PolicyText): EffectivePolicy {
+  const annotations = {
+    ...(halt === undefined ? {} : { "bellwether.dev/halt": halt }),
+    ...(reset === undefined ? {} : { "bellwether.dev/reset-breaker": reset }),
+  };
+  const { metadata, spec } = riskPolicy;
+  return effectivePolicy({
+    ...riskPolicy,
+    metadata: { ...metadata, annotations },
+    spec: { ...spec, circuitBreakers: armed ? breakers : [] },
+  });
 }
 
 export interface RiskNode {
@@ -78,12 +100,15 @@ export function startRisk({ process, database, broker, signer, policy: inForce, 
 
 const orderTimeoutMs = 2_500;
 
+/** What risk asks of a broker. */
+export type BrokerCall = "submit" | "void" | "cancel" | "account" | "adopt";
+
 export interface BrokerLineOptions {
   readonly network: Network;
   readonly from: SimProcess;
   readonly to: () => BrokerNode | undefined;
   /** The fault this call is to meet, once. */
-  readonly takeFault: (kind: "submit" | "void" | "cancel" | "account") => CallFault;
+  readonly takeFault: (kind: BrokerCall) => CallFault;
   readonly onApproval: (approval: Approval) => void;
 }
 
@@ -118,11 +143,15 @@ export class BrokerLine implements BrokerClient {
     return this.#ask("account", ({ broker }) => broker.account());
   }
 
+  async adopt({ who, reason }: { readonly who: string; readonly reason: string }): Promise<void> {
+    await this.#ask("adopt", ({ broker }) => broker.adopt(who, reason));
+  }
+
   async bars(): Promise<never> {
     throw new NoAnswer("simulated programs read no bars");
   }
 
-  async #ask<T>(kind: "void" | "cancel" | "account", invoke: (node: BrokerNode) => Promise<T>): Promise<T> {
+  async #ask<T>(kind: Exclude<BrokerCall, "submit">, invoke: (node: BrokerNode) => Promise<T>): Promise<T> {
     try {
       return await this.#call(kind, invoke);
     } catch (error) {
@@ -131,7 +160,7 @@ export class BrokerLine implements BrokerClient {
     }
   }
 
-  #call<T>(kind: "submit" | "void" | "cancel" | "account", invoke: (node: BrokerNode) => Promise<T>): Promise<T> {
+  #call<T>(kind: BrokerCall, invoke: (node: BrokerNode) => Promise<T>): Promise<T> {
     const { network, from, to, takeFault } = this.#options;
     let node: BrokerNode | undefined;
     return network.call({

@@ -1,6 +1,6 @@
 import { type JournalDatabase, migrate } from "@bellwether/postgres";
 import { type Random, hasCode, seededRandom } from "@bellwether/service-kit";
-import type { Approval } from "@bellwether/trading";
+import { type Approval, type Decimal, decimalFromNumber } from "@bellwether/trading";
 import { brokerSchema } from "../../../runtimes/broker/src/journal/migrations/index.ts";
 import { riskSchema } from "../../../runtimes/risk/src/journal/migrations/index.ts";
 import { createSigner } from "../../../runtimes/risk/src/orders/signer.ts";
@@ -14,18 +14,21 @@ import {
   emptyPostgres,
 } from "../journal/memory-postgres.ts";
 import { type Mutant, mutantJournal, mutantSigner, mutateBooks } from "../mutants.ts";
-import { Violation } from "../monitor.ts";
 import { Monitor } from "../monitor.ts";
+import { Violation } from "../violation.ts";
 import { Agent, type Wants, strategies } from "./agent-node.ts";
 import { type BrokerNode, startBroker } from "./broker-node.ts";
 import type { OpenVenue } from "../../../runtimes/broker/src/venues/venue.ts";
 import type { VenueKind } from "../coverage.ts";
-import { type ChainFault, ChainModel, openChainLine } from "./chain-line.ts";
+import { type SignedFaults, openChainLine } from "./chain-line.ts";
+import { type ChainFault, ChainModel, startingBalances } from "./chain-model.ts";
+import { ChainNode } from "./chain-node.ts";
+import { bytesOf } from "./chain-wallet.ts";
 import { openExchangeLine } from "./exchange-line.ts";
 import { ExchangeModel } from "./exchange-model.ts";
 import { type ExchangeFault, ExchangeWire, type RequestKind } from "./exchange-wire.ts";
 import { type CallFault, Network } from "./network.ts";
-import { BrokerLine, type RiskNode, limits, policyInForce, startRisk } from "./risk-node.ts";
+import { type BrokerCall, BrokerLine, type PolicyText, type RiskNode, limits, policyInForce, startRisk } from "./risk-node.ts";
 import { SendVolume } from "./send-volume.ts";
 import { SimClock, settle } from "./sim-clock.ts";
 import { SimMarket } from "./sim-market.ts";
@@ -33,6 +36,8 @@ import { SimProcess, type ProcessKind, isCrash } from "./sim-process.ts";
 
 const startMs = 1_700_000_000_000;
 const startingUsdt = "10000";
+/** A wallet pays its fees in it. */
+const startingSol = "1";
 
 /** An empty journal with production's migrations in it, made once and copied for each history. */
 export interface Template {
@@ -54,7 +59,7 @@ export interface Fate {
   crashes(kind: ProcessKind, step: string): boolean;
   exchangeFault(kind: RequestKind, rows: number): ExchangeFault | undefined;
   chainFault(): ChainFault | undefined;
-  callFault(kind: "submit" | "void" | "cancel" | "account" | "decide"): CallFault;
+  callFault(kind: BrokerCall | "decide"): CallFault;
   journalFault(kind: ProcessKind): JournalFault;
   agentWants(): Wants;
 }
@@ -63,6 +68,8 @@ export interface WorldOptions {
   readonly seed: number;
   readonly template: Template;
   readonly venue: VenueKind;
+  /** Whether the policy has circuit breakers. */
+  readonly breakers: boolean;
   readonly fate: Fate;
   readonly mutant: Mutant | undefined;
 }
@@ -81,11 +88,14 @@ export class World {
   readonly #network: Network;
   readonly #wire: ExchangeWire;
   readonly #chain: ChainModel;
+  readonly #nodes: readonly ChainNode[];
+  readonly #signedFaults: SignedFaults = new Map();
   #risk: RiskNode | undefined;
   /** A risk that may not know yet that another one has taken over. */
   #rival: RiskNode | undefined;
   #broker: BrokerNode | undefined;
-  #policy: EffectivePolicy = policyInForce();
+  #policyText: PolicyText;
+  #policy: EffectivePolicy;
   /** The last approval that left risk: what an attacker may have seen. */
   lastApproval: Approval | undefined;
   #fault: unknown;
@@ -93,6 +103,8 @@ export class World {
   constructor(options: WorldOptions) {
     const { seed, template, fate } = options;
     this.#options = options;
+    this.#policyText = { breakers: options.breakers };
+    this.#policy = policyInForce(this.#policyText);
     this.random = seededRandom(seed);
     const offsetMs = Math.round((this.random.next() - 0.5) * 3_000);
     const price = 100;
@@ -109,18 +121,32 @@ export class World {
       exchange: this.exchange,
       takeFault: (kind, rows) => fate.exchangeFault(kind, rows),
     });
-    this.#chain = new ChainModel({ clock: this.clock, random: this.random, exchange: this.exchange });
+    this.#chain = new ChainModel({
+      clock: this.clock,
+      random: this.random,
+      price: () => this.#price(),
+      start: startingBalances({ sol: startingSol, usdt: startingUsdt }),
+    });
+    // Two are the fewest that can prove that something will never land.
+    const nodes = this.random.next() < 0.4 ? 2 : 3;
+    this.#nodes = Array.from({ length: nodes }, (_, lag) => new ChainNode(this.#chain, this.clock, lag));
     this.monitor = new Monitor({
       server: this.server,
-      exchange: this.exchange,
+      venue: options.venue === "chain" ? this.#chain : this.exchange,
+      mayLand: (signature, wire) => this.#chain.mayLand(signature, bytesOf(wire).program),
       nowMs: () => this.clock.nowMs(),
       price: () => this.market.close,
       limits,
       startingUsdt,
+      startingSol: options.venue === "chain" ? startingSol : "0",
     });
     for (const uid of strategies) this.#startAgent(uid);
     this.#startBroker();
     this.startRisk();
+  }
+
+  get venue(): VenueKind {
+    return this.#options.venue;
   }
 
   get risk(): RiskNode | undefined {
@@ -173,10 +199,14 @@ export class World {
     process.onDeath(() => this.#restartLater(() => this.#risk === node && this.startRisk()));
   }
 
-  setPolicy(haltReason: string | undefined): void {
-    this.#policy = policyInForce(haltReason);
+  /** Somebody writes into the RiskPolicy; what is not named stays. */
+  setPolicy(change: Partial<PolicyText>): void {
+    const before = this.#policyText.halt;
+    this.#policyText = { ...this.#policyText, ...change };
+    this.#policy = policyInForce(this.#policyText);
     for (const node of [this.#risk, this.#rival]) node?.service.setPolicy(this.#policy);
-    this.monitor.halted(haltReason === undefined ? undefined : this.clock.nowMs());
+    const { halt } = this.#policyText;
+    if (halt !== before) this.monitor.halted(halt === undefined ? undefined : this.clock.nowMs());
   }
 
   /** A bar closes; the agents hear of it. */
@@ -228,6 +258,8 @@ export class World {
       price: () => this.market.close,
       onReply: (request, reply) => this.#watched(() => this.monitor.onReply(request, reply)),
       wants: () => fate.agentWants(),
+      // A swap is at once or not at all.
+      rests: this.#options.venue === "exchange",
     });
     const index = strategies.indexOf(uid as (typeof strategies)[number]);
     this.agents[index] = agent;
@@ -272,16 +304,17 @@ export class World {
     const { exchange, random } = this;
     const onPlacing = (id: string): void => this.#watched(() => this.monitor.onPlacing(id));
     if (venue === "chain") {
-      const takeFault = (): ChainFault | undefined => fate.chainFault();
-      return openChainLine({
+      const options = {
         chain: this.#chain,
-        exchange,
+        nodes: this.#nodes,
         process,
         random,
-        takeFault,
-        onPlacing,
+        price: () => this.#price(),
+        takeFault: () => fate.chainFault(),
+        onPlacing: (signature: string) => this.#watched(() => this.monitor.onSending(signature)),
         resignsEarly: mutant === "early-resign",
-      });
+      };
+      return openChainLine(options, this.#signedFaults);
     }
     const nowMs = (): number => this.clock.nowMs();
     return openExchangeLine({ wire: this.#wire, exchange, process, nowMs, onPlacing, retriesBlindly: mutant === "blind-retry" });
@@ -324,9 +357,13 @@ export class World {
     this.clock.setTimeout(start, 200 + this.random.next() * 1_000);
   }
 
-  #watched(look: () => void): void {
+  #price(): Decimal {
+    return decimalFromNumber(this.market.close);
+  }
+
+  #watched<T>(look: () => T): T {
     try {
-      look();
+      return look();
     } catch (error) {
       if (error instanceof Violation) this.#fault ??= error;
       throw error;

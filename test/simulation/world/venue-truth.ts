@@ -1,0 +1,26 @@
+import type { Decimal } from "@bellwether/trading";
+
+/** One execution, as the venue has it. */
+export interface PlacedTrade {
+  readonly tradeId: string;
+  readonly quantity: Decimal;
+  readonly price: Decimal;
+  /** What it moved of the quote asset; where an execution has one price, its product with the quantity. */
+  readonly quote: Decimal;
+  readonly fee: Decimal;
+  readonly feeAsset: string;
+}
+
+export interface PlacedOrder {
+  readonly clientId: string;
+  readonly venueOrderId: string;
+  readonly state: "Working" | "Filled" | "Cancelled" | "Expired";
+  readonly trades: readonly PlacedTrade[];
+}
+
+/** What really happened at a venue, whatever anybody was told of it: of the account's own orders. */
+export interface VenueTruth {
+  readonly orders: readonly PlacedOrder[];
+  order(clientId: string): PlacedOrder | undefined;
+  balance(asset: string): Decimal;
+}
