@@ -52,6 +52,14 @@ describe("the broker's API", () => {
     },
   );
 
+  test("offers orders, the account and its market, and no way to move money out of it", () => {
+    // Paths below another one are printed without it.
+    const writing = [...api.printRoutes({ commonPrefix: false }).matchAll(/([\w/:-]+) \(([A-Z, ]+)\)/g)].filter(
+      ([, , methods]) => methods !== "GET, HEAD" && methods !== "HEAD, GET",
+    );
+    expect(new Set(writing.map(([, path]) => path))).toEqual(new Set(["/v1/orders", "/void", "/cancel", "/v1/adopt"]));
+  });
+
   test("an account that cannot trade says so, and refuses orders with a code", async () => {
     const account = await api.inject({ url: "/v1/account", headers: bearer(risk) });
     expect(account.json()).toMatchObject({
