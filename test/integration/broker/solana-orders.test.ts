@@ -46,6 +46,26 @@ describe.skipIf(missing !== undefined)("a Solana wallet on a real SVM and a real
       await world.balancesAgree(running);
     });
 
+    test("what a swap costs is asked of the accounts that swaps write to: the wallet's own tell of no competition", async () => {
+      const world = await bench.open();
+      const faults = { priorityFees: [7_000, 7_000, 7_000], contended: address(world.makerUsdc) };
+      for (const endpoint of world.solana.endpoints.values()) endpoint.change(faults);
+      const running = await bench.start();
+      expect((await running.broker.account()).fees).toMatchObject({ priorityFeeMicroLamports: 0 });
+      const order = world.order(1);
+      await bench.submit(order);
+      await bench.settled(order.clientOrderId, "Filled");
+      await world.pass(running, 6);
+      expect((await running.broker.account()).fees).toMatchObject({ priorityFeeMicroLamports: 7_000 });
+      const next = world.order(2);
+      await bench.submit(next);
+      await bench.settled(next.clientOrderId, "Filled");
+      // Two signatures; the second swap pays for 60,000 units as well.
+      const rows = await world.rows("select fee_lamports::int as fee from broker.solana_transactions order by stored_at_ms");
+      expect(rows).toEqual([{ fee: 10_000 }, { fee: 10_420 }]);
+      await world.balancesAgree(running);
+    });
+
     test("many orders at once: each is judged by its own effect, and all of them add up", async () => {
       const world = await bench.open();
       const running = await bench.start();

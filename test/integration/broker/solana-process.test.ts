@@ -15,6 +15,7 @@ import type {
   RegistrationReply,
 } from "@bellwether/trading";
 import { Approver, finalOrderOf } from "../../../runtimes/broker/src/testing/approver.ts";
+import { encodePriceAccount, pythOracleProgram } from "../../../runtimes/broker/src/testing/pyth-accounts.ts";
 import { wrappedSol } from "../../venues/solana/swap-market.ts";
 import { svmMissing } from "../../venues/solana/svm-missing.ts";
 import { TestIdentity, issuer } from "../order-path/identity.ts";
@@ -28,6 +29,8 @@ const root = new URL("../../../", import.meta.url).pathname;
 const operatorSubject = "system:serviceaccount:bellwether:bellwether-operator";
 const riskSubject = "system:serviceaccount:bellwether:risk";
 const longestMs = 60_000;
+/** Where the oracle's price of SOL stands. */
+const priceAccount = "7UVimffxr9ow1uXYxsr4LHAcV58mLzhmwaeKvJ1pjLiE";
 
 /** What a local chain tells of itself. */
 interface Overview {
@@ -127,6 +130,7 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
           credentialsDirectory: join(directory, "credentials"),
           ...change,
         },
+        reference: { pyth: { accounts: [{ market, address: priceAccount }], maxAgeMs: 600_000 } },
       },
       markets: [{ symbol: market, timeframe: "1m" }],
       riskSubject,
@@ -177,7 +181,10 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
         baseCurrency: "USDC",
         limits: { maxPositionRatio: "0.9", maxTokenConcentrationRatio: "1", maxOrderNotional: "1000000" },
         accounts: [{ name: "wallet", solana }],
-        circuitBreakers: [],
+        circuitBreakers: [
+          { type: "GasSpike", threshold: "3", window: "60s", cooldown: "10m", action: "Halt" },
+          { type: "PriceDeviation", threshold: "0.05", window: "60s", cooldown: "10m", action: "Halt" },
+        ],
       },
     };
     const config = renderRiskConfig({
@@ -255,9 +262,26 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
         { asset: "SOL", free: "8.99999", locked: "0" },
         { asset: "USDC", free: "1099.651594", locked: "0" },
       ]);
+    // Nobody has put the oracle's account on this chain: that is told, and has stopped nothing.
+    await expect
+      .poll(async () => (await account()).referencesMissing, { timeout: longestMs })
+      .toEqual([{ market, message: `Pyth account ${priceAccount}: there is no such account` }]);
   });
 
-  test("a strategy moves SOL through risk and broker; what a failed transaction costs is folded, so that nothing drifts", async () => {
+  /** What every source of the chain tells of recent prices of compute units, in micro-lamports. */
+  async function payFees(microLamports: number): Promise<void> {
+    for (const name of ["a", "b"]) await admin("endpoint", { name, faults: { priorityFees: [microLamports] } });
+  }
+  /** The oracle publishes a price of SOL. */
+  async function publishPrice(usd: bigint): Promise<void> {
+    const data = encodePriceAccount({ price: usd * 100_000_000n, publishedAtMs: Date.now() });
+    await admin("account", { address: priceAccount, owner: pythOracleProgram, data: Buffer.from(data).toString("base64") });
+  }
+
+  test("a strategy moves SOL through risk and broker; what a failed transaction costs is folded, so that nothing drifts; an oracle that contradicts its prices and fees that jump halt it", async () => {
+    await publishPrice(100n);
+    // 60 lamports for a swap's 60,000 units.
+    await payFees(1_000);
     await writeConfig(JSON.stringify(keys.bytes));
     const risk = await launchRisk();
     launchBroker();
@@ -283,6 +307,8 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
     const snapshot = (): Promise<AgentSnapshot> => risk<AgentSnapshot>(`/v1/strategies/${strategy}`, agent);
     const portfolio = (): Promise<PortfolioView> => risk<PortfolioView>("/v1/portfolio", operatorSubject);
     await expect.poll(async () => (await snapshot()).trading, { timeout: longestMs }).toMatchObject({ allowed: true });
+    // Nothing is bought before journal and venue have been compared.
+    await expect.poll(async () => (await portfolio()).accounts[0]?.lastReconciledTime, { timeout: longestMs }).toBeGreaterThan(0);
 
     const decide = async (side: "buy" | "sell", size: object): Promise<string> => {
       const { run, marketSet, marketTime, lastDecisionTime = 0 } = await snapshot();
@@ -299,7 +325,7 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
         replaces: [],
       };
       const reply = await risk<DecisionReply>("/v1/intents", agent, { method: "POST", body: JSON.stringify(body) });
-      expect(reply.results).toMatchObject([{ verdict: { allowed: true } }]);
+      expect(reply.results.map(({ verdict }) => verdict)).toEqual([expect.objectContaining({ allowed: true })]);
       return reply.results[0]?.clientOrderId ?? "";
     };
     const ended = async (id: string, state: string): Promise<void> => {
@@ -309,7 +335,7 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
     };
     const bought = await decide("buy", { quantity: "0.5" });
     await ended(bought, "Filled");
-    await expect.poll(async () => (await snapshot()).account.positions[0]?.quantity, { timeout: longestMs }).toBe("0.49999");
+    await expect.poll(async () => (await snapshot()).account.positions[0]?.quantity, { timeout: longestMs }).toBe("0.49998994");
 
     // It passes the simulation; then the maker spends its money elsewhere, and it fails on chain.
     await admin("hold", { until: [40] });
@@ -322,11 +348,21 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
     await ended(sold, "Filled");
 
     const charges = await rowsOf(postgres.superuserDsn, "select asset, amount::text, reason from broker.charges");
-    expect(charges).toEqual([{ asset: "SOL", amount: "0.000010000000000000", reason: "failed-fee" }]);
+    expect(charges).toEqual([{ asset: "SOL", amount: "0.000010060000000000", reason: "failed-fee" }]);
     const since = Date.now();
     await expect
       .poll(async () => (await portfolio()).accounts[0], { timeout: longestMs })
       .toMatchObject({ ready: true, drift: [], lastReconciledTime: expect.toSatisfy((time: number) => time > since) as number });
+
+    const breakers = async (): Promise<Record<string, string>> =>
+      Object.fromEntries(((await portfolio()).breakers ?? []).map(({ type, state }) => [type, state]));
+    expect(await breakers()).toEqual({ GasSpike: "Armed", PriceDeviation: "Armed" });
+    expect((await account()).references).toMatchObject([{ market, price: "100", own: "100" }]);
+    await publishPrice(106n);
+    await expect.poll(breakers, { timeout: longestMs }).toEqual({ GasSpike: "Armed", PriceDeviation: "Tripped" });
+    await payFees(5_000);
+    await expect.poll(breakers, { timeout: longestMs }).toEqual({ GasSpike: "Tripped", PriceDeviation: "Tripped" });
+    expect((await snapshot()).trading).toMatchObject({ allowed: false });
   });
 
   test("a keypair that is none keeps the account closed, says what is wrong in its health, and shows nothing of it anywhere", async () => {

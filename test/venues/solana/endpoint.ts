@@ -28,6 +28,8 @@ export interface EndpointFaults {
   genesisHash: string | undefined;
   /** What getRecentPrioritizationFees answers with. */
   priorityFees: readonly number[];
+  /** Answers with them only to who asks for this account, and with zeros to others; undefined: to everybody. */
+  contended: Address | undefined;
 }
 
 /** An answer that is an error to the caller, with JSON-RPC's code. */
@@ -71,6 +73,7 @@ export class Endpoint {
     blind: false,
     genesisHash: undefined,
     priorityFees: [],
+    contended: undefined,
   };
   /** Every call as `<method> <first parameter>`, newest last. */
   readonly calls: string[] = [];
@@ -145,8 +148,11 @@ export class Endpoint {
       inContext(view, this.#tokenAccounts(owner as Address, filter as { mint?: string }, { options, view })),
     getMinimumBalanceForRentExemption: ([bytes]) => this.#chain.minimumBalance(Number(bytes)),
     getFeeForMessage: ([message], _options, view) => inContext(view, this.#feeForMessage(message as string, view)),
-    getRecentPrioritizationFees: (_params, _options, view) =>
-      this.faults.priorityFees.map((fee, index) => ({ slot: view.slot - index, prioritizationFee: fee })),
+    getRecentPrioritizationFees: ([addresses], _options, view) => {
+      const { priorityFees, contended } = this.faults;
+      const competes = contended === undefined || ((addresses ?? []) as Address[]).includes(contended);
+      return priorityFees.map((fee, index) => ({ slot: view.slot - index, prioritizationFee: competes ? fee : 0 }));
+    },
     getSignatureStatuses: ([signatures], options) =>
       inContext(
         this.view(),

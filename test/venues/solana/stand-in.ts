@@ -35,7 +35,7 @@ const usdcDecimals = 6;
  *   GET  /swap/v1/quote, POST /swap/v1/swap
  *   GET  /admin                 what is there: genesis hash, slot, height, USDC's mint, pool
  *   POST /admin/advance {slots} · /admin/fund {address, lamports, usdc} · /admin/fork {blocks, keepTransactions} · /admin/hold {until: [n | "last-moment"]}
- *        /admin/censor {on} · /admin/endpoint {name, …faults} · /admin/swap-fault {faults: []} · /admin/clock {slotMs}
+ *        /admin/censor {on} · /admin/endpoint {name, faults} · /admin/account {address, owner, data: base64} · /admin/swap-fault {faults: []} · /admin/clock {slotMs}
  */
 export class SolanaStandIn {
   readonly chain: Chain;
@@ -101,6 +101,11 @@ export class SolanaStandIn {
     const account = await associatedTokenAddress(address, this.usdc.mint);
     const data = encodeTokenAccount({ mint: this.usdc.mint, owner: address, amount: amounts.usdc });
     this.#put(account, { data, programAddress: tokenProgram, amount: this.chain.minimumBalance(data.length) });
+  }
+
+  /** Puts an account of any program on chain: an oracle's price. */
+  putAccount(address: Address, { owner, data }: { owner: Address; data: Uint8Array }): void {
+    this.#put(address, { data, programAddress: owner, amount: this.chain.minimumBalance(data.length) });
   }
 
   /** Puts addresses into a lookup table on chain. */
@@ -205,6 +210,9 @@ export class SolanaStandIn {
       case "endpoint":
         this.endpoint(body.name ?? "").change(body.faults ?? {});
         break;
+      case "account":
+        this.putAccount(body.address as Address, { owner: body.owner as Address, data: Buffer.from(body.data ?? "", "base64") });
+        break;
       case "swap-fault":
         this.swaps.fault(...(body.swapFaults ?? []));
         break;
@@ -221,6 +229,8 @@ export class SolanaStandIn {
 interface AdminBody {
   readonly slots?: number;
   readonly address?: string;
+  readonly owner?: string;
+  readonly data?: string;
   readonly lamports?: string;
   readonly usdc?: string;
   readonly blocks?: number;

@@ -16,8 +16,8 @@ describe("closes of two sources", () => {
     { when: "the second source has told nothing", own: [1], other: [], newest: undefined },
   ])("when $when, compared is minute $newest", ({ own, other, newest }) => {
     const closes = new PairedCloses();
-    for (const index of own) closes.own(market, bar(index, 100 + index));
     for (const index of other) closes.other(market, bar(index, 200 + index));
+    for (const index of own) closes.own(market, bar(index, 100 + index));
     const expected = newest === undefined ? undefined : { timeMs: newest * minute, own: 100 + newest, other: 200 + newest };
     expect(closes.newest(market)).toEqual(expected);
   });

@@ -23,21 +23,19 @@ interface Closes {
 export class PairedCloses {
   readonly #markets = new Map<string, Closes>();
 
-  /** Markets that the own side has shown, oldest first. */
+  /** Markets that the own side has shown. */
   get markets(): readonly string[] {
-    return [...this.#markets.keys()];
+    return [...this.#markets].flatMap(([market, { own }]) => (own.size > 0 ? [market] : []));
   }
 
   /** Takes a close of the own side. A market too many is left out. */
   own(market: string, bar: WireBar): void {
-    if (!this.#markets.has(market) && this.#markets.size < mostMarkets)
-      this.#markets.set(market, { own: new Map(), other: new Map() });
-    keep(this.#markets.get(market)?.own, bar);
+    keep(this.#closesOf(market)?.own, bar);
   }
 
-  /** Takes a close of the second source; of a market that the own side has not shown it is left out. */
+  /** Takes a close of the second source, which may be the first to tell a minute. */
   other(market: string, bar: WireBar): void {
-    keep(this.#markets.get(market)?.other, bar);
+    keep(this.#closesOf(market)?.other, bar);
   }
 
   /** The newest minute that both have told; undefined when there is none among the last five of each. */
@@ -49,6 +47,14 @@ export class PairedCloses {
       if (other !== undefined && (best === undefined || timeMs > best.timeMs)) best = { timeMs, own, other };
     }
     return best;
+  }
+
+  #closesOf(market: string): Closes | undefined {
+    const known = this.#markets.get(market);
+    if (known || this.#markets.size >= mostMarkets) return known;
+    const closes = { own: new Map<number, number>(), other: new Map<number, number>() };
+    this.#markets.set(market, closes);
+    return closes;
   }
 }
 

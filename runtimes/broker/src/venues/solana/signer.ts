@@ -35,6 +35,8 @@ export interface CheckedTransaction {
   /** Never too low: nobody who proposes transactions is asked for it. */
   readonly lastValidBlockHeight: bigint;
   readonly feeLamports: bigint;
+  /** Accounts it may write to: whoever else wants them competes with it. */
+  readonly writable: readonly Address[];
 }
 
 /** What an order approves: what may leave, what must come, to whom it may go, and what it may cost. */
@@ -99,6 +101,7 @@ export class Signer {
       blockhash: decoded.blockhash,
       lastValidBlockHeight,
       feeLamports: verdict.feeLamports,
+      writable: writableOf(decoded),
     };
   }
 
@@ -125,10 +128,10 @@ export class Signer {
    * transaction of its own had landed in between, its gain could cover a loss of this one.
    */
   #look(decoded: DecodedTransaction): Promise<{ before: WalletState; simulation: SimulationResult; after: WalletState }> {
-    const { transaction, accounts } = decoded;
+    const { transaction } = decoded;
     const wire = getBase64EncodedWireTransaction(transaction);
     // Only what it may write to can change; and nodes refuse to tell more accounts than the transaction names.
-    const writable = [...new Set(accounts.filter((account) => account.writable).map(({ address }) => address))];
+    const writable = writableOf(decoded);
     return this.#pool.read(async (source) => {
       let states = await this.#ownStates(source, writable);
       for (let round = 0; round < mostLooks; round += 1) {
@@ -188,6 +191,10 @@ export class Signer {
       return (await source.blockHeight("processed")) + blockhashBlocks;
     });
   }
+}
+
+function writableOf({ accounts }: DecodedTransaction): readonly Address[] {
+  return [...new Set(accounts.filter(({ writable }) => writable).map(({ address }) => address))];
 }
 
 /** Nothing of it differs: amounts, owners, delegates. */

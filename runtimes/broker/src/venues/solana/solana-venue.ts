@@ -89,6 +89,8 @@ const dayMs = 86_400_000;
 const resendEveryMs = 2_000;
 const balancesForMs = 1_000;
 const feesEveryMs = 5_000;
+/** Most accounts that an RPC is asked about at once. */
+const mostFeeAccounts = 128;
 /** What a swap takes: fees are told for one of this size. */
 const usualComputeUnits = 200_000;
 
@@ -117,6 +119,8 @@ export class SolanaVenue implements Venue {
   #inUse: string | undefined = "the wallet has not been claimed yet";
   #claimDueMs = 0;
   #fees: BrokerAccount["fees"];
+  /** What the last swaps wrote to, newest first. Of several, so that a quote does not jump with each change of the market. */
+  #contended: readonly Address[] = [];
   #feesDueMs = 0;
 
   constructor(options: SolanaVenueOptions) {
@@ -301,7 +305,7 @@ export class SolanaVenue implements Venue {
     const poor = quoteRefusal(plan, quote);
     if (poor !== undefined) throw refusal(poor);
     const proposed = await swaps.propose({ quote, wallet: signer.address, microLamportsPerUnit }, signal);
-    return signer.sign(proposed.bytes, {
+    const checked = await signer.sign(proposed.bytes, {
       ...this.#limits(),
       input: { mint: plan.input.mint, maximum: plan.maximumInput },
       output: { mint: plan.output.mint, minimum: plan.minimumOutput },
@@ -309,6 +313,8 @@ export class SolanaVenue implements Venue {
       maxComputeUnits: settings.maxComputeUnits,
       maxRentLamports: settings.maxRentLamports,
     });
+    this.#contended = [...new Set([...checked.writable, ...this.#contended])].slice(0, mostFeeAccounts);
+    return checked;
   }
 
   async #checkedTransfer({ asset, amount, destination }: TransferRequest): Promise<CheckedTransaction> {
@@ -344,9 +350,9 @@ export class SolanaVenue implements Venue {
 
   /** Micro-lamports for a compute unit. @throws CodedError FEE_BUDGET */
   async #price(computeUnits: number, signatures: number): Promise<bigint> {
-    const { settings, pool, transactions, signer, clock } = this.#options;
+    const { settings, transactions, clock } = this.#options;
     const { percentile, ...limits } = settings.fees;
-    const recent = await pool.read((source) => source.recentPriorityFees([signer.address]));
+    const recent = await this.#recentFees();
     const spentLamports = await transactions.spentSince(dayOf(clock.nowMs()));
     const verdict = chooseFee({ recent, percentile, computeUnits, signatures, spentLamports, limits });
     if (verdict.allowed) return verdict.microLamportsPerUnit;
@@ -356,13 +362,20 @@ export class SolanaVenue implements Venue {
     );
   }
 
+  /** Nobody competes for the wallet itself, so that its own price is nearly always 0: what counts is what swaps write to besides, as the last ones did. */
+  #recentFees(): Promise<readonly bigint[]> {
+    const { pool, signer } = this.#options;
+    const accounts = [...new Set([signer.address, ...this.#contended])].slice(0, mostFeeAccounts);
+    return pool.read((source) => source.recentPriorityFees(accounts));
+  }
+
   /** What the percentile of recent prices is, before any cap: who watches for spikes must see them. */
   async #lookAtFees(): Promise<void> {
-    const { settings, pool, transactions, signer, clock } = this.#options;
+    const { settings, pool, transactions, clock } = this.#options;
     if (clock.nowMs() < this.#feesDueMs || pool.healthyCount === 0) return;
     this.#feesDueMs = clock.nowMs() + feesEveryMs;
     try {
-      const recent = await pool.read((source) => source.recentPriorityFees([signer.address]));
+      const recent = await this.#recentFees();
       const spent = await transactions.spentSince(dayOf(clock.nowMs()));
       const microLamportsPerUnit = percentileOf(recent, settings.fees.percentile);
       const feeLamports = feeOf({ signatures: 1, computeUnits: usualComputeUnits, microLamportsPerUnit });
