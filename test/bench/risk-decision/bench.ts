@@ -2,7 +2,9 @@
  * Risk's decision on real processes and a real Postgres with synchronous commits: ten strategies send a hundred intents a second to one account, each allowed,
  * reserved, committed, signed, handed to the broker and placed. Then a halt under the same load.
  */
-import { loadavg } from "node:os";
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { messageOf } from "@bellwether/service-kit";
 import type { DecisionReply } from "@bellwether/trading";
@@ -22,6 +24,7 @@ export async function bench(): Promise<BenchResult> {
   const missing = postgresMissing();
   if (missing !== undefined) return { name, rows: [], skipped: missing };
   const before = loadavg()[0] ?? Number.NaN;
+  const disk = { metric: "the disk's fdatasyncs, one after another, with nobody else", value: syncsPerSecond(), unit: "1/s" };
   const postgres = await startPostgres();
   // Ten bars a second: an order that fills at once or not at all has ended before the next decision.
   const stack = await Stack.start({
@@ -32,11 +35,42 @@ export async function bench(): Promise<BenchResult> {
   try {
     for (const uid of strategies) await stack.admit(uid, { shareRatio: "0.1" });
     const load = { metric: "load average of the last minute, before", value: before, unit: "" };
-    return { name, rows: [...(await decisions(stack)), ...(await halt(stack, postgres)), load] };
+    const syncs = await journalSyncs(postgres);
+    const decided = await decisions(stack);
+    const { orders, walSyncs } = await journalSyncs(postgres);
+    const perOrder = (walSyncs - syncs.walSyncs) / Math.max(1, orders - syncs.orders);
+    const journal = { metric: "syncs of Postgres for each order, risk's and the broker's", value: perOrder, unit: "" };
+    return { name, rows: [...decided, ...(await halt(stack, postgres)), disk, journal, load] };
   } finally {
     await stack.stop();
     postgres.remove();
   }
+}
+
+/** What no commit can be faster than. */
+function syncsPerSecond(): number {
+  const directory = mkdtempSync(join(tmpdir(), "bellwether-sync-"));
+  const file = openSync(join(directory, "probe"), "w");
+  const [block, startedAt] = [Buffer.alloc(8_192), performance.now()];
+  let count = 0;
+  try {
+    for (; performance.now() - startedAt < 1_000; count += 1) {
+      writeSync(file, block, 0, block.length, 0);
+      fdatasyncSync(file);
+    }
+  } finally {
+    closeSync(file);
+    rmSync(directory, { recursive: true, force: true });
+  }
+  return (count * 1_000) / (performance.now() - startedAt);
+}
+
+async function journalSyncs(postgres: TestPostgres): Promise<{ orders: number; walSyncs: number }> {
+  const [row] = await rowsOf(
+    postgres.superuserDsn,
+    "select (select count(*) from risk.orders) as orders, (select wal_sync from pg_stat_wal) as syncs",
+  );
+  return { orders: Number(row?.["orders"]), walSyncs: Number(row?.["syncs"]) };
 }
 
 interface Sample {
