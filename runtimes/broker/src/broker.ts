@@ -14,13 +14,14 @@ import {
 import type { BrokerAccount, BrokerOrder, WireBar } from "@bellwether/trading";
 import type { BrokerService } from "./api.ts";
 import { type BrokerConfig, accountUid } from "./config.ts";
-import { SendLog, type SendRecords } from "./durable/send-log.ts";
+import { SendLog, type SendRecord, type SendRecords } from "./durable/send-log.ts";
 import type { BrokerErrorCode } from "./errors.ts";
 import type { FailPoints } from "./fail-points.ts";
 import type { BarsQuery, MarketFeed } from "./feeds/feed.ts";
 import { BrokerMetrics } from "./metrics.ts";
 import { Journal } from "./journal/journal.ts";
 import { brokerSchema } from "./journal/migrations/index.ts";
+import { ProtectiveOrders } from "./journal/protective-orders.ts";
 import { ApprovalVerifier } from "./orders/approval-verifier.ts";
 import { OrderDesk } from "./orders/order-desk.ts";
 import { orderFromText } from "./orders/order-checks.ts";
@@ -62,6 +63,7 @@ const retryStartMs = 1_000;
 export class Broker implements BrokerService {
   readonly #options: BrokerOptions;
   readonly #journal: Journal;
+  readonly #protectiveOrders: ProtectiveOrders;
   readonly #sendLog: SendRecords;
   readonly #venue: Venue;
   readonly #desk: OrderDesk;
@@ -83,6 +85,7 @@ export class Broker implements BrokerService {
   private constructor(options: BrokerOptions, parts: { journal: Journal; sendLog: SendRecords; venue: Venue }) {
     this.#options = options;
     this.#journal = parts.journal;
+    this.#protectiveOrders = new ProtectiveOrders(parts.journal, accountUid(options.config));
     this.#sendLog = parts.sendLog;
     this.#venue = options.line?.(parts.venue) ?? parts.venue;
     const { config, clock, feed, failPoints, log, hub } = options;
@@ -102,6 +105,7 @@ export class Broker implements BrokerService {
       account: config.account.name,
       hardCaps: config.hardCaps,
       journal: parts.journal,
+      protectiveOrders: this.#protectiveOrders,
       sendLog: parts.sendLog,
       venue: this.#venue,
       verifier: new ApprovalVerifier({ keys: parts.journal, policyUid: config.policy.uid, clock }),
@@ -368,7 +372,7 @@ export class Broker implements BrokerService {
     for await (const records of this.#sendLog.history()) {
       for (const record of records) {
         floors.writer = Math.max(floors.writer, record.writerEpoch);
-        floors.risk = Math.max(floors.risk, record.riskEpoch);
+        if (record.kind !== "protective") floors.risk = Math.max(floors.risk, record.riskEpoch);
       }
     }
     return floors;
@@ -378,7 +382,7 @@ export class Broker implements BrokerService {
     let imported = 0;
     for await (const records of this.#sendLog.history()) {
       for (const record of records) if (record.kind === "signed") await this.#venue.recall?.(record);
-      const ofOrders = records.filter((record) => record.kind !== "signed");
+      const ofOrders = records.filter((record) => record.kind !== "signed" && record.kind !== "protective");
       const ids = ofOrders.map((record) => orderFromText(record.order).clientOrderId);
       const missing = await this.#journal.missing(ids);
       for (const [index, record] of ofOrders.entries()) {
@@ -386,8 +390,20 @@ export class Broker implements BrokerService {
         await this.#journal.importSent(record);
         imported += 1;
       }
+      imported += await this.#importProtective(records);
     }
     return imported;
+  }
+
+  /** Legs whose order nobody knows any more are left for the audit to find. */
+  async #importProtective(records: readonly SendRecord[]): Promise<number> {
+    const legs = records.filter((record) => record.kind === "protective");
+    if (legs.length === 0) return 0;
+    const known = await this.#protectiveOrders.known(legs.flatMap((record) => record.legs.map(({ id }) => id)));
+    const orphans = await this.#journal.missing(legs.map(({ clientOrderId }) => clientOrderId));
+    const lost = legs.filter((record) => !known.has(record.legs[0]?.id ?? "") && !orphans.has(record.clientOrderId));
+    for (const record of lost) await this.#protectiveOrders.importSent(record);
+    return lost.length;
   }
 
   /** A venue that is away must not keep the broker from starting: what is known can still be asked for, and the next sweep tries again. */

@@ -8,11 +8,10 @@ import { type FinalOrder, parseDecimal } from "@bellwether/trading";
 import { expect } from "vitest";
 import { Broker } from "../../../runtimes/broker/src/broker.ts";
 import { type BrokerConfigInput, brokerConfig } from "../../../runtimes/broker/src/config.ts";
-import type { FailPointName } from "../../../runtimes/broker/src/fail-points.ts";
 import { CcxtFeed } from "../../../runtimes/broker/src/feeds/ccxt/ccxt-feed.ts";
 import { StreamHub } from "../../../runtimes/broker/src/stream-hub.ts";
 import { Approver, finalOrderOf } from "../../../runtimes/broker/src/testing/approver.ts";
-import { CrashSwitch } from "../../../runtimes/broker/src/testing/crash-switch.ts";
+import { type CrashPoint, CrashSwitch } from "../../../runtimes/broker/src/testing/crash-switch.ts";
 import { openCcxt } from "../../../runtimes/broker/src/venues/ccxt/open-ccxt.ts";
 import { demoKeys, demoMarkets } from "../../venues/exchange/demo.ts";
 import { dialectNamed } from "../../venues/exchange/dialects.ts";
@@ -76,7 +75,7 @@ export class LiveWorld {
   /** A broker process that has taken the account over; `crashAt` ends it there. */
   async broker(
     options: {
-      crashAt?: FailPointName | number;
+      crashAt?: CrashPoint;
       key?: number;
       policyUid?: string;
       news?: boolean;

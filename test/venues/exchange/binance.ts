@@ -24,6 +24,7 @@ const refusals: Readonly<Record<RefusalCode, readonly [code: number, msg: string
   DUPLICATE_CLIENT_ORDER_ID: [-2010, "Duplicate order sent."],
   WOULD_TRADE_AS_MAKER_ONLY: [-2010, "Order would immediately match and take."],
   WOULD_TRIGGER_IMMEDIATELY: [-2010, "Stop price would trigger immediately."],
+  LIST_PRICES: [-2010, "The relationship of the prices for the orders is not correct."],
   UNKNOWN_ORDER: [-2011, "Unknown order sent."],
 };
 const statuses = {
@@ -85,6 +86,7 @@ const signedRoutes: Readonly<Record<string, SignedRoute>> = {
   "POST /api/v3/order": placed,
   "GET /api/v3/order": (call) => orderRow(call.exchange, requiredOrder(call, -2013, "Order does not exist.")),
   "DELETE /api/v3/order": cancelled,
+  "POST /api/v3/orderList/oco": placedPair,
   "GET /api/v3/openOrders": openOrders,
   "GET /api/v3/allOrders": allOrders,
   "GET /api/v3/myTrades": myTrades,
@@ -226,6 +228,57 @@ function placed({ exchange, key, values }: Signed): unknown {
   return { ...answer, fills };
 }
 
+/** An OCO to sell: the target above as LIMIT_MAKER, the stop below as STOP_LOSS; other shapes are refused by name. */
+function placedPair({ exchange, key, values }: Signed): unknown {
+  if (!key.canTrade) throw new Refused(-2015, "Invalid API-key, IP, or permissions for action.", 401);
+  if (required(values, "side") !== "SELL") throw new Refused(-1117, "Invalid side.");
+  if (required(values, "aboveType") !== "LIMIT_MAKER" || required(values, "belowType") !== "STOP_LOSS")
+    throw new Refused(-1158, "This order type is not played here: above LIMIT_MAKER, below STOP_LOSS.");
+  for (const name of ["belowPrice", "belowTimeInForce", "aboveStopPrice", "aboveTimeInForce"])
+    if (values.has(name)) throw new Refused(-1106, `Parameter '${name}' sent when not required.`);
+  const like = {
+    market: marketOf(exchange, values).options.symbol,
+    side: "sell",
+    timeInForce: "GTC",
+    quantity: decimalOf(values, "quantity"),
+  } as const;
+  const pair = exchange.placePair(key.accountId, [
+    {
+      ...like,
+      kind: "stop",
+      postOnly: false,
+      clientOrderId: clientIdOf(exchange, values, "belowClientOrderId"),
+      triggerPrice: decimalOf(values, "belowStopPrice"),
+    },
+    {
+      ...like,
+      kind: "limit",
+      postOnly: true,
+      clientOrderId: clientIdOf(exchange, values, "aboveClientOrderId"),
+      price: decimalOf(values, "abovePrice"),
+    },
+  ]);
+  const symbol = idOf(exchange.market(pair[0].market));
+  return {
+    orderListId: pair[0].listId,
+    contingencyType: "OCO",
+    listStatusType: "EXEC_STARTED",
+    listOrderStatus: "EXECUTING",
+    listClientOrderId: values.get("listClientOrderId") ?? `list-${pair[0].listId}`,
+    transactionTime: pair[0].createdMs,
+    symbol,
+    orders: pair.map((order) => ({ symbol, orderId: order.id, clientOrderId: order.clientOrderId })),
+    orderReports: values.get("newOrderRespType") === "ACK" ? [] : pair.map((order) => orderRow(exchange, order)),
+  };
+}
+
+function clientIdOf(exchange: Exchange, values: URLSearchParams, name: string): string {
+  const clientOrderId = values.get(name) ?? `auto-${exchange.orders.size + 1}`;
+  if (!/^[.A-Z:/a-z0-9_-]{1,36}$/.test(clientOrderId))
+    throw new Refused(-1100, `Illegal characters found in parameter '${name}'.`);
+  return clientOrderId;
+}
+
 function newOrder(exchange: Exchange, values: URLSearchParams): NewOrder {
   const type = required(values, "type");
   const side = required(values, "side");
@@ -239,11 +292,8 @@ function newOrder(exchange: Exchange, values: URLSearchParams): NewOrder {
   const timed = type === "LIMIT" || type.endsWith("_LIMIT");
   const timeInForce = timed ? required(values, "timeInForce") : "GTC";
   if (timeInForce !== "GTC" && timeInForce !== "IOC" && timeInForce !== "FOK") throw new Refused(-1115, "Invalid timeInForce.");
-  const clientOrderId = values.get("newClientOrderId") ?? `auto-${exchange.orders.size + 1}`;
-  if (!/^[.A-Z:/a-z0-9_-]{1,36}$/.test(clientOrderId))
-    throw new Refused(-1100, "Illegal characters found in parameter 'newClientOrderId'.");
   return {
-    clientOrderId,
+    clientOrderId: clientIdOf(exchange, values, "newClientOrderId"),
     market: marketOf(exchange, values).options.symbol,
     side: side === "BUY" ? "buy" : "sell",
     kind,
@@ -328,7 +378,7 @@ function orderRow(
   return {
     symbol: idOf(exchange.market(order.market)),
     orderId: order.id,
-    orderListId: -1,
+    orderListId: order.listId ?? -1,
     clientOrderId: order.clientOrderId,
     price: text(order.price),
     origQty: text(order.quantity),

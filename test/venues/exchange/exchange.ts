@@ -10,7 +10,7 @@ import {
   subtract,
 } from "@bellwether/trading";
 import { OrderBook } from "./order-book.ts";
-import { type ExchangeOrder, type NewOrder, type Trade, Refusal, isOpen } from "./orders.ts";
+import { type AlgoOrder, type ExchangeOrder, type NewOrder, type Trade, Refusal, isOpen } from "./orders.ts";
 import { PricePath } from "./price-path.ts";
 import type { ExchangeStore } from "./store.ts";
 
@@ -79,6 +79,7 @@ export class Exchange {
   readonly #byClientOrderId = new Map<string, ExchangeOrder>();
   readonly #tradesByOrder = new Map<number, Trade[]>();
   readonly trades: Trade[] = [];
+  readonly algos = new Map<number, AlgoOrder>();
   /** How many orders were accepted under each client order id: what "at most one" is judged by. */
   readonly placements = new Map<string, number>();
   readonly #balances = new Map<string, Map<string, Balance>>();
@@ -147,7 +148,8 @@ export class Exchange {
     for (const [accountId, atMs] of this.deadlines) {
       if (this.options.now() < atMs) continue;
       this.deadlines.delete(accountId);
-      for (const order of this.openOrders(accountId)) this.cancel(order);
+      for (const order of this.openOrders(accountId)) if (isOpen(order)) this.cancel(order);
+      for (const algo of this.pendingAlgos(accountId)) this.cancelAlgo(algo);
     }
     for (const market of this.markets.values()) this.#tickMarket(market);
   }
@@ -184,8 +186,88 @@ export class Exchange {
     return order;
   }
 
+  /** A stop below the market and a target above it, for the same units: both or none. */
+  placePair(
+    accountId: string,
+    [stop, target]: readonly [stop: NewOrder, target: NewOrder],
+  ): readonly [ExchangeOrder, ExchangeOrder] {
+    this.tick();
+    const market = this.market(stop.market);
+    const last = this.last(stop.market);
+    for (const request of [stop, target]) {
+      this.#requireFilters(market, request);
+      const rests = this.byClientOrderId(accountId, request.clientOrderId);
+      if (rests && isOpen(rests)) throw new Refusal("DUPLICATE_CLIENT_ORDER_ID");
+    }
+    if ((target.price ?? ZERO) <= last || (stop.triggerPrice ?? ZERO) >= last) throw new Refusal("LIST_PRICES");
+    const listId = this.#nextOrderId;
+    const holder = { ...this.#newOrder(accountId, stop), listId };
+    this.#lock(holder, market);
+    this.#nextOrderId += 1;
+    const other = { ...this.#newOrder(accountId, target), listId };
+    this.#nextOrderId += 1;
+    for (const order of [holder, other]) {
+      this.#remember(order);
+      if (order.triggerPrice === undefined) this.#work(order, market);
+      this.#changed(order, undefined);
+    }
+    return [holder, other];
+  }
+
+  placeAlgo(accountId: string, request: Pick<AlgoOrder, "clientOrderId" | "market" | "quantity" | "stop" | "target">): AlgoOrder {
+    this.tick();
+    const market = this.market(request.market);
+    const { stop, target, quantity } = request;
+    for (const price of [stop, target]) {
+      if (price === undefined) continue;
+      const like = { ...request, side: "sell", kind: "stop", timeInForce: "GTC", postOnly: false, triggerPrice: price } as const;
+      this.#requireFilters(market, like);
+    }
+    const last = this.last(request.market);
+    if ((stop !== undefined && last <= stop) || (target !== undefined && last >= target))
+      throw new Refusal("WOULD_TRIGGER_IMMEDIATELY");
+    if (this.algoByClientOrderId(accountId, request.clientOrderId)?.status === "live")
+      throw new Refusal("DUPLICATE_CLIENT_ORDER_ID");
+    const balance = this.#balance(accountId, market.options.base);
+    if (quantity > balance.free) throw new Refusal("INSUFFICIENT_BALANCE");
+    balance.free = subtract(balance.free, quantity);
+    balance.locked = add(balance.locked, quantity);
+    const algo: AlgoOrder = {
+      ...request,
+      id: this.#nextOrderId,
+      accountId,
+      locked: quantity,
+      status: "live",
+      side: undefined,
+      orderId: undefined,
+      createdMs: this.options.now(),
+    };
+    this.#nextOrderId += 1;
+    this.placements.set(algo.clientOrderId, (this.placements.get(algo.clientOrderId) ?? 0) + 1);
+    this.#algoChanged(algo);
+    return algo;
+  }
+
+  /** The youngest under this id. */
+  algoByClientOrderId(accountId: string, clientOrderId: string): AlgoOrder | undefined {
+    return [...this.algos.values()].findLast((algo) => algo.accountId === accountId && algo.clientOrderId === clientOrderId);
+  }
+
+  pendingAlgos(accountId: string): readonly AlgoOrder[] {
+    return [...this.algos.values()].filter((algo) => algo.accountId === accountId && algo.status === "live");
+  }
+
+  cancelAlgo(algo: AlgoOrder): void {
+    if (algo.status !== "live") throw new Refusal("UNKNOWN_ORDER");
+    algo.status = "canceled";
+    this.#releaseAlgo(algo);
+    this.#algoChanged(algo);
+  }
+
+  /** One of a list takes the others along. */
   cancel(order: ExchangeOrder): void {
     if (!isOpen(order)) throw new Refusal("UNKNOWN_ORDER");
+    this.#endSiblings(order, "cancelled");
     this.market(order.market).book.remove(order.id);
     this.#end(order, "cancelled");
     this.#changed(order, undefined);
@@ -299,13 +381,71 @@ export class Exchange {
     for (const order of this.#open.values()) {
       if (order.market !== options.symbol || !isOpen(order) || order.triggered || !isTriggered(order, price)) continue;
       order.triggered = true;
+      this.#endSiblings(order, "expired");
       this.#work(order, market);
       this.#changed(order, undefined);
+    }
+    for (const algo of this.algos.values())
+      if (algo.market === options.symbol && algo.status === "live") this.#watch(algo, market);
+  }
+
+  /** A trigger that the price has reached sells at the market, with the units it had held back. */
+  #watch(algo: AlgoOrder, market: Market): void {
+    const last = this.last(algo.market);
+    const side =
+      algo.stop !== undefined && last <= algo.stop ? "sl" : algo.target !== undefined && last >= algo.target ? "tp" : undefined;
+    if (!side) return;
+    const order: ExchangeOrder = {
+      ...this.#newOrder(algo.accountId, {
+        clientOrderId: `algo-${algo.id}`,
+        market: algo.market,
+        side: "sell",
+        kind: "market",
+        timeInForce: "IOC",
+        postOnly: false,
+        quantity: algo.quantity,
+      }),
+      algoId: algo.id,
+    };
+    algo.status = "effective";
+    algo.side = side;
+    algo.orderId = order.id;
+    this.#nextOrderId += 1;
+    this.#releaseAlgo(algo);
+    this.#algoChanged(algo);
+    this.#lock(order, market);
+    this.#remember(order);
+    this.#work(order, market);
+    this.#changed(order, undefined);
+  }
+
+  #releaseAlgo(algo: AlgoOrder): void {
+    const balance = this.#balance(algo.accountId, this.market(algo.market).options.base);
+    balance.locked = subtract(balance.locked, algo.locked);
+    balance.free = add(balance.free, algo.locked);
+    algo.locked = ZERO;
+  }
+
+  #algoChanged(algo: AlgoOrder): void {
+    this.algos.set(algo.id, algo);
+    this.options.store.append({ account: { accountId: algo.accountId, balances: this.balances(algo.accountId) }, algo });
+  }
+
+  /** What the others of its list hold back is this order's now. */
+  #endSiblings(order: ExchangeOrder, status: "cancelled" | "expired"): void {
+    if (order.listId === undefined) return;
+    for (const sibling of [...this.#open.values()].filter((other) => other.listId === order.listId && other.id !== order.id)) {
+      order.locked = add(order.locked, sibling.locked);
+      sibling.locked = ZERO;
+      sibling.status = status;
+      this.market(sibling.market).book.remove(sibling.id);
+      this.#changed(sibling, undefined);
     }
   }
 
   #execute(order: ExchangeOrder, { price, quantity, maker }: { price: Decimal; quantity: Decimal; maker: boolean }): void {
     const { base, quote } = this.market(order.market).options;
+    this.#endSiblings(order, "expired");
     const cost = multiply(price, quantity, order.side === "buy" ? "up" : "down");
     const [given, givenAmount, received, receivedAmount] =
       order.side === "buy" ? [quote, cost, base, quantity] : [base, quantity, quote, cost];
@@ -408,7 +548,8 @@ export class Exchange {
 
   #restore(): boolean {
     const records = this.options.store.read();
-    for (const { account, orders = [], trade, price } of records) {
+    for (const { account, orders = [], algo, trade, price } of records) {
+      if (algo) this.algos.set(algo.id, algo);
       if (price) this.markets.get(price.symbol)?.path.set(price);
       for (const { asset, free, locked } of account?.balances ?? []) {
         const balance = this.#balance(account?.accountId ?? "", asset);
@@ -420,7 +561,9 @@ export class Exchange {
       }
       if (trade) this.#rememberTrade(trade);
     }
-    this.#nextOrderId = 1 + Math.max(0, ...this.orders.keys());
+    for (const { clientOrderId } of this.algos.values())
+      this.placements.set(clientOrderId, (this.placements.get(clientOrderId) ?? 0) + 1);
+    this.#nextOrderId = 1 + Math.max(0, ...this.orders.keys(), ...this.algos.keys());
     this.#nextTradeId = 1 + Math.max(0, ...this.trades.map((trade) => trade.id));
     for (const order of this.#open.values()) {
       if (order.price === undefined || (order.triggerPrice !== undefined && !order.triggered)) continue;

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { type Decimal, formatDecimal, negate, parseDecimal } from "@bellwether/trading";
 import { averagePrice } from "./binance.ts";
 import type { Exchange, KeyOptions, Market } from "./exchange.ts";
-import { type ExchangeOrder, type NewOrder, type RefusalCode, type Trade, Refusal } from "./orders.ts";
+import { type AlgoOrder, type ExchangeOrder, type NewOrder, type RefusalCode, type Trade, Refusal } from "./orders.ts";
 import { type Dialect, type WireReply, type WireRequest, listed } from "./wire.ts";
 
 const barsMs: Readonly<Record<string, number>> = {
@@ -30,7 +30,8 @@ const refusals: Readonly<Record<RefusalCode, readonly [code: string, msg: string
   INSUFFICIENT_BALANCE: ["51008", "Order failed. Insufficient balance"],
   DUPLICATE_CLIENT_ORDER_ID: ["51016", "Client order ID already exists"],
   WOULD_TRADE_AS_MAKER_ONLY: ["51124", "Post-only order would take"],
-  WOULD_TRIGGER_IMMEDIATELY: ["51279", "Trigger price is on the wrong side of the last price"],
+  WOULD_TRIGGER_IMMEDIATELY: ["51280", "SL trigger price can not be higher than the last price"],
+  LIST_PRICES: ["51279", "TP trigger price can not be lower than the last price"],
   UNKNOWN_ORDER: ["51400", "Cancellation failed as the order has been filled, canceled or does not exist"],
 };
 
@@ -45,10 +46,13 @@ class Refused extends Error {
 }
 
 type Values = Readonly<Record<string, string | undefined>>;
+const algoStates = new Set(["effective", "canceled", "order_failed"]);
 interface Signed {
   readonly exchange: Exchange;
   readonly key: KeyOptions;
   readonly values: Values;
+  /** A body that is a list. */
+  readonly list: readonly Values[];
   readonly request: WireRequest;
 }
 
@@ -109,6 +113,26 @@ const signedRoutes: Readonly<Record<string, (call: Signed) => unknown[]>> = {
       .map((order) => orderRow(exchange, order));
   },
   "GET /api/v5/trade/fills": fills,
+  "POST /api/v5/trade/order-algo": placedAlgo,
+  "POST /api/v5/trade/cancel-algos": ({ exchange, key, list }) =>
+    list.map((values) => {
+      const algo = requiredAlgo({ exchange, key, values });
+      exchange.cancelAlgo(algo);
+      return { algoId: String(algo.id), algoClOrdId: algo.clientOrderId, sCode: "0", sMsg: "" };
+    }),
+  "GET /api/v5/trade/order-algo": (call) => [algoRow(call.exchange, requiredAlgo(call))],
+  "GET /api/v5/trade/orders-algo-pending": ({ exchange, key, values }) =>
+    exchange
+      .pendingAlgos(key.accountId)
+      .filter((algo) => algoKind(algo) === kindAsked(values))
+      .map((algo) => algoRow(exchange, algo)),
+  "GET /api/v5/trade/orders-algo-history": ({ exchange, key, values }) => {
+    if (!algoStates.has(values["state"] ?? "")) throw new Refused("51000", "Parameter state error");
+    return [...exchange.algos.values()]
+      .filter((algo) => algo.accountId === key.accountId && algo.status === values["state"])
+      .filter((algo) => algoKind(algo) === kindAsked(values))
+      .map((algo) => algoRow(exchange, algo));
+  },
 };
 
 /** OKX's REST API, version 5, spot in cash mode: the dialect with a dead-man switch. */
@@ -178,9 +202,9 @@ function authenticated(exchange: Exchange, request: WireRequest): Signed {
   const expires = header("exptime");
   if (expires !== "" && Number(expires) < now)
     throw new Refused("50036", "The expTime can't be earlier than the current system time");
-  const values =
-    request.method === "GET" ? Object.fromEntries(request.query) : (JSON.parse(request.body || "{}") as Record<string, string>);
-  return { exchange, key, values, request };
+  if (request.method === "GET") return { exchange, key, values: Object.fromEntries(request.query), list: [], request };
+  const body = JSON.parse(request.body || "{}") as Values | Values[];
+  return { exchange, key, values: Array.isArray(body) ? {} : body, list: Array.isArray(body) ? body : [], request };
 }
 
 function placed({ exchange, key, values }: Signed): unknown[] {
@@ -213,6 +237,67 @@ function newOrder(exchange: Exchange, values: Values): NewOrder {
     postOnly: ordType === "post_only",
     quantity: decimalOf(values, "sz"),
     ...(ordType === "market" ? {} : { price: decimalOf(values, "px") }),
+  };
+}
+
+/** TP/SL to sell, at the market once triggered: `conditional` with one trigger, `oco` with both. */
+function placedAlgo({ exchange, key, values }: Signed): unknown[] {
+  if (!key.canTrade) throw new Refused("50030", "You don't have permission to use this API endpoint", 401);
+  const { side, tdMode, ordType, algoClOrdId = "", slTriggerPx, slOrdPx, tpTriggerPx, tpOrdPx } = values;
+  if (tdMode !== "cash") throw new Refused("51000", "Parameter tdMode error");
+  if (side !== "sell") throw new Refused("51000", "Parameter side error");
+  if (!/^[A-Za-z0-9]{1,32}$/.test(algoClOrdId)) throw new Refused("51000", "Parameter algoClOrdId error");
+  const triggers = [slTriggerPx, tpTriggerPx].filter((price) => price !== undefined).length;
+  if (ordType !== (triggers === 2 ? "oco" : "conditional") || triggers === 0)
+    throw new Refused("51000", "Parameter ordType error");
+  if ((slTriggerPx !== undefined && slOrdPx !== "-1") || (tpTriggerPx !== undefined && tpOrdPx !== "-1"))
+    throw new Refused("51000", "Parameter ordPx error: only sales at the market are played here");
+  const algo = exchange.placeAlgo(key.accountId, {
+    clientOrderId: algoClOrdId,
+    market: marketOf(exchange, values).options.symbol,
+    quantity: decimalOf(values, "sz"),
+    stop: slTriggerPx === undefined ? undefined : decimalOf(values, "slTriggerPx"),
+    target: tpTriggerPx === undefined ? undefined : decimalOf(values, "tpTriggerPx"),
+  });
+  return [{ algoId: String(algo.id), algoClOrdId: algo.clientOrderId, clOrdId: "", sCode: "0", sMsg: "", tag: "" }];
+}
+
+function requiredAlgo({ exchange, key, values }: Pick<Signed, "exchange" | "key" | "values">): AlgoOrder {
+  const { algoId, algoClOrdId } = values;
+  const found =
+    algoId === undefined ? exchange.algoByClientOrderId(key.accountId, algoClOrdId ?? "") : exchange.algos.get(Number(algoId));
+  if (found?.accountId === key.accountId) return found;
+  throw new Refused("51603", "Order does not exist");
+}
+
+const algoKind = ({ stop, target }: AlgoOrder): string => (stop !== undefined && target !== undefined ? "oco" : "conditional");
+
+function kindAsked({ ordType = "" }: Values): string {
+  if (ordType === "oco" || ordType === "conditional") return ordType;
+  throw new Refused("51000", "Parameter ordType error");
+}
+
+function algoRow(exchange: Exchange, algo: AlgoOrder): Record<string, unknown> {
+  const child = algo.orderId === undefined ? [] : [String(algo.orderId)];
+  const price = (value: Decimal | undefined): string => (value === undefined ? "" : formatDecimal(value));
+  return {
+    instType: "SPOT",
+    instId: idOf(exchange.market(algo.market)),
+    algoId: String(algo.id),
+    algoClOrdId: algo.clientOrderId,
+    ordType: algoKind(algo),
+    side: "sell",
+    sz: formatDecimal(algo.quantity),
+    state: algo.status,
+    slTriggerPx: price(algo.stop),
+    slOrdPx: algo.stop === undefined ? "" : "-1",
+    tpTriggerPx: price(algo.target),
+    tpOrdPx: algo.target === undefined ? "" : "-1",
+    actualSide: algo.side ?? "",
+    ordId: child[0] ?? "",
+    ordIdList: child,
+    failCode: "",
+    cTime: String(algo.createdMs),
   };
 }
 
@@ -258,7 +343,9 @@ function orderRow(exchange: Exchange, order: ExchangeOrder): Record<string, stri
     instType: "SPOT",
     instId: idOf(exchange.market(order.market)),
     ordId: String(order.id),
-    clOrdId: order.clientOrderId,
+    // An order that a trigger has placed has no client order id of its own.
+    clOrdId: order.algoId === undefined ? order.clientOrderId : "",
+    algoClOrdId: exchange.algos.get(order.algoId ?? 0)?.clientOrderId ?? "",
     px: order.price === undefined ? "" : formatDecimal(order.price),
     sz: formatDecimal(order.quantity),
     ordType: word === "gtc" ? "limit" : word,

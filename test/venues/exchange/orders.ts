@@ -26,8 +26,29 @@ export interface ExchangeOrder {
   /** What the order still holds back of the account's balance: quote for buys, base for sells. */
   locked: Decimal;
   status: OrderStatus;
+  /** Orders of one list: the first execution or trigger of one ends the others, and they hold back what one of them needs. */
+  readonly listId?: number;
+  /** Placed by the trigger of this algo order, under no client order id of its own. */
+  readonly algoId?: number;
   readonly createdMs: number;
   updatedMs: number;
+}
+
+/** Legs that wait outside the book: the first price that reaches a trigger makes a market order of it. */
+export interface AlgoOrder {
+  readonly id: number;
+  readonly clientOrderId: string;
+  readonly accountId: string;
+  readonly market: string;
+  readonly quantity: Decimal;
+  readonly stop: Decimal | undefined;
+  readonly target: Decimal | undefined;
+  locked: Decimal;
+  status: "live" | "effective" | "canceled" | "order_failed";
+  /** Once triggered. */
+  side: "sl" | "tp" | undefined;
+  orderId: number | undefined;
+  readonly createdMs: number;
 }
 
 export interface Trade {
@@ -69,6 +90,7 @@ export type RefusalCode =
   | "DUPLICATE_CLIENT_ORDER_ID"
   | "WOULD_TRADE_AS_MAKER_ONLY"
   | "WOULD_TRIGGER_IMMEDIATELY"
+  | "LIST_PRICES"
   | "UNKNOWN_ORDER";
 
 export class Refusal extends Error {

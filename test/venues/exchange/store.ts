@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Decimal, formatDecimal, parseDecimal } from "@bellwether/trading";
-import type { ExchangeOrder, Trade } from "./orders.ts";
+import type { AlgoOrder, ExchangeOrder, Trade } from "./orders.ts";
 
 /** What has changed, as it stands afterwards: read in order, the last word on each order and balance holds. */
 export interface StoredChange {
@@ -10,6 +10,7 @@ export interface StoredChange {
     readonly balances: readonly { asset: string; free: string; locked: string }[];
   };
   readonly orders?: readonly ExchangeOrder[];
+  readonly algo?: AlgoOrder;
   readonly trade?: Trade;
   readonly price?: { readonly symbol: string; readonly fromMs: number; readonly price: string };
 }

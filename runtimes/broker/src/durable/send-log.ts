@@ -35,6 +35,18 @@ const sendRecord = z.discriminatedUnion("kind", [
     writerEpoch: z.int(),
     atMs: z.int(),
   }),
+  /** Protective legs of an order, written before the first byte leaves. */
+  z.strictObject({
+    kind: z.literal("protective"),
+    clientOrderId: z.string(),
+    market: z.string(),
+    number: z.int(),
+    quantity: z.string(),
+    atMarket: z.boolean(),
+    legs: z.array(z.strictObject({ leg: z.enum(["stopLoss", "takeProfit"]), id: z.string(), price: z.string() })).max(2),
+    writerEpoch: z.int(),
+    aboutToSendAtMs: z.int(),
+  }),
   /** This order was never sent and never will be. */
   z.strictObject({ kind: z.literal("void"), order: z.string(), riskEpoch: z.int(), writerEpoch: z.int(), atMs: z.int() }),
 ]);
@@ -42,6 +54,7 @@ export type SendRecord = z.output<typeof sendRecord>;
 /** Records that speak of an order. */
 export type OrderRecord = Extract<SendRecord, { order: string }>;
 export type SignedRecord = Extract<SendRecord, { kind: "signed" }>;
+export type ProtectiveRecord = Extract<SendRecord, { kind: "protective" }>;
 
 /** A send log as the broker uses it. The simulation keeps one in memory that dies and lives with its volume. */
 export type SendRecords = Pick<SendLog, "append" | "history" | "prune" | "healthy" | "close">;

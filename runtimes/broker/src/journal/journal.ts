@@ -276,6 +276,40 @@ export class Journal {
     return change;
   }
 
+  /**
+   * Executions of an order's protective legs, and which legs it has from now on (absent: as before), in one transaction with whatever else is to be
+   * recorded of them.
+   */
+  async recordLegs(
+    clientOrderId: string,
+    change: {
+      readonly trades?: readonly VenueTrade[];
+      readonly protectiveLegs?: StoredOrder["protectiveLegs"];
+      readonly also?: (transaction: Transaction) => Promise<void>;
+    },
+  ): Promise<Change> {
+    const { trades = [], protectiveLegs, also } = change;
+    if (trades.length > 0) this.#options.failPoints.pass("before-journal-fill");
+    const recorded = await this.#write(async (transaction) => {
+      const stored = required(await this.#row(transaction, clientOrderId));
+      const fills = await this.#insertFills(transaction, trades, clientOrderId);
+      await also?.(transaction);
+      const update = await this.#update(
+        transaction,
+        stored,
+        protectiveLegs ? { protectiveLegs: [...protectiveLegs].sort() } : {},
+      );
+      return { ...update, fills, changed: update.changed || fills.length > 0 };
+    });
+    if (recorded.fills.length > 0) this.#options.failPoints.pass("after-journal-fill");
+    return recorded;
+  }
+
+  /** For statements that only read; each sees what is committed. */
+  get reader(): Transaction {
+    return this.#options.database;
+  }
+
   async #change(clientOrderId: string, decide: (stored: StoredOrder) => OrderUpdate): Promise<Change> {
     return this.#write(async (transaction) => {
       const stored = required(await this.#row(transaction, clientOrderId));

@@ -37,6 +37,8 @@ export interface CheckContext {
   readonly hardCaps: { readonly maxOrderNotional?: string | undefined };
   /** Close of the last base bar of the order's market. */
   readonly lastPrice: Decimal | undefined;
+  /** Its legs would rest at the venue as orders of their own. */
+  readonly restingLegs?: boolean;
 }
 
 /**
@@ -44,7 +46,7 @@ export interface CheckContext {
  *
  * @returns the notional that counts against the hard caps, in quote currency, rounded up; zero for what only shrinks a position, so that a
  * cap can never lock a position in
- * @throws CodedError ACCOUNT_MISMATCH, MARKET_TYPE_NOT_SUPPORTED, MARKET_UNKNOWN, QUANTITY_NOT_ON_STEP, PRICE_UNKNOWN, HARD_CAP_ORDER_NOTIONAL
+ * @throws CodedError ACCOUNT_MISMATCH, MARKET_TYPE_NOT_SUPPORTED, MARKET_UNKNOWN, QUANTITY_NOT_ON_STEP, ORDER_NOT_SUPPORTED, PRICE_UNKNOWN, HARD_CAP_ORDER_NOTIONAL
  */
 export function checkOrder(order: FinalOrder, context: CheckContext): Decimal {
   const { account, rules, hardCaps, lastPrice } = context;
@@ -54,6 +56,7 @@ export function checkOrder(order: FinalOrder, context: CheckContext): Decimal {
     throw refusal("MARKET_TYPE_NOT_SUPPORTED", `MarketTypeNotSupported: ${order.market} is not a spot market`);
   if (!rules) throw refusal("MARKET_UNKNOWN", `the venue has no market ${order.market}`);
   checkSteps(order, rules);
+  if (context.restingLegs === true) checkLegs(order, rules);
   if (order.side === "sell") return parseDecimal("0");
 
   const price = order.limit === undefined ? lastPrice : parseDecimal(order.limit);
@@ -73,6 +76,22 @@ function checkSteps(order: FinalOrder, rules: MarketRules): void {
   if (offStep(order.limit, rules.priceStep)) {
     throw refusal("QUANTITY_NOT_ON_STEP", `limit ${order.limit ?? ""} is no multiple of ${rules.priceStep}`);
   }
+}
+
+/** What nothing could protect is not bought. */
+function checkLegs({ side, quantity, stopLoss, takeProfit }: FinalOrder, rules: MarketRules): void {
+  const lowest = stopLoss ?? takeProfit;
+  if (lowest === undefined) return;
+  if (side === "sell") throw refusal("ORDER_NOT_SUPPORTED", "stopLoss and takeProfit belong to a buy");
+  for (const price of [stopLoss, takeProfit]) {
+    if (price !== undefined && parseDecimal(price) % parseDecimal(rules.priceStep) !== 0n)
+      throw refusal("QUANTITY_NOT_ON_STEP", `a leg at ${price} is no multiple of ${rules.priceStep}`);
+  }
+  const worth = multiply(parseDecimal(quantity), parseDecimal(lowest), "down");
+  const { minNotional } = rules;
+  if (minNotional === undefined || worth >= parseDecimal(minNotional)) return;
+  const message = `its legs would sell for ${formatDecimal(worth)}, below the ${minNotional} that the venue takes`;
+  throw refusal("ORDER_NOT_SUPPORTED", message);
 }
 
 function refusal(code: BrokerErrorCode, message: string): CodedError<BrokerErrorCode> {

@@ -6,12 +6,14 @@ import {
   type FinalOrder,
   type WireFill,
   formatDecimal,
+  parseDecimal,
   terminalOrderStates,
 } from "@bellwether/trading";
 import type { SendRecords } from "../durable/send-log.ts";
 import type { BrokerErrorCode } from "../errors.ts";
 import type { FailPoints } from "../fail-points.ts";
 import type { Change, Journal } from "../journal/journal.ts";
+import { type ProtectiveOrders, distinctScopes, scopeOf } from "../journal/protective-orders.ts";
 import { type CancelLegs, type StoredOrder, brokerOrderOf, isTracked } from "../journal/stored-order.ts";
 import type { SentOrder, SubmitReply, Venue, VenueHealth, VenueOrder, VenueTrade } from "../venues/venue.ts";
 import type { ApprovalVerifier } from "./approval-verifier.ts";
@@ -21,12 +23,14 @@ import { type DeadManView, deadManStep } from "./dead-man.ts";
 import { Discrepancies } from "./discrepancies.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import { checkOrder, orderFromText } from "./order-checks.ts";
+import { Protection, legsOf } from "./protection.ts";
 import type { RiskWatch } from "./risk-watch.ts";
 
 export interface OrderDeskOptions {
   readonly account: string;
   readonly hardCaps: { readonly maxOrderNotional?: string | undefined; readonly maxDailyNotional?: string | undefined };
   readonly journal: Journal;
+  readonly protectiveOrders: ProtectiveOrders;
   readonly sendLog: Pick<SendRecords, "append">;
   readonly venue: Venue;
   readonly verifier: ApprovalVerifier;
@@ -49,6 +53,8 @@ export interface OrderDeskOptions {
 const dayMs = 86_400_000;
 const sendTimeoutMs = 5_000;
 const parallelRefreshes = 4;
+/** No order has this id. */
+const deadManKey = "dead-man switch";
 
 /**
  * Takes approved orders to the venue, each at most once, and finds out what became of them.
@@ -68,10 +74,19 @@ export class OrderDesk {
   readonly #asking = new Set<string>();
   readonly discrepancies = new Discrepancies();
   readonly alarms = new Alarms();
+  /** Where legs rest at a remote venue. */
+  readonly #protection: Protection | undefined;
   #armedAtMs: number | undefined;
 
   constructor(options: OrderDeskOptions) {
     this.#options = options;
+    if (options.venue.protective)
+      this.#protection = new Protection({
+        ...options,
+        discrepancies: this.discrepancies,
+        withoutDeadMan: (place) => this.#withoutDeadMan(place),
+        took: (change) => void this.#took(change),
+      });
   }
 
   /**
@@ -114,6 +129,7 @@ export class OrderDesk {
       const { order: stored, created } = await this.#recordAboutToSend(approval, order);
       if (!created) return known(stored);
       const sent = await this.#send(stored, approval);
+      this.#protectSoon(sent);
       this.#options.failPoints.pass("before-reply");
       return { order: brokerOrderOf(sent), sent: true };
     });
@@ -158,7 +174,10 @@ export class OrderDesk {
       if (!stored) return this.find(clientOrderId);
       if (!isTracked(stored)) return brokerOrderOf(stored);
       const { order } = await this.#options.journal.requestCancel(clientOrderId, legs);
-      return brokerOrderOf(await this.#refreshed(order));
+      const refreshed = await this.#refreshed(order);
+      if (!this.#protection || refreshed.protectiveLegs.length === 0) return brokerOrderOf(refreshed);
+      await this.#protection.keep([scopeOf(refreshed)]);
+      return this.find(clientOrderId);
     });
   }
 
@@ -167,6 +186,7 @@ export class OrderDesk {
     for (let start = 0; start < clientOrderIds.length; start += parallelRefreshes) {
       await Promise.all(clientOrderIds.slice(start, start + parallelRefreshes).map((id) => this.#refreshOne(id)));
     }
+    await this.#protect(clientOrderIds);
   }
 
   /** Asks the venue about every order that something may still happen to. Runs at start, and then again and again: answers and hints get lost. */
@@ -181,7 +201,8 @@ export class OrderDesk {
     }
     await this.refresh(differing);
     await this.#endWhatIsDue(tracked);
-    await this.#keepDeadMan(tracked);
+    await this.#protection?.keep(distinctScopes((await journal.trackedOrders()).filter(isProtected)));
+    await this.#keepDeadMan();
     metrics.swept({ tracked: tracked.length, unknown, discrepancies: this.discrepancies.size });
   }
 
@@ -198,27 +219,59 @@ export class OrderDesk {
   }
 
   /** The venue's own switch, for the case that this process is gone; a failure leaves it as it was. */
-  async #keepDeadMan(tracked: readonly StoredOrder[]): Promise<void> {
-    const { venue, risk, deadManMs, clock, log } = this.#options;
+  async #keepDeadMan(): Promise<void> {
+    const { venue, risk, deadManMs, clock, journal, log } = this.#options;
     if (!venue.cancelAllAfter) return;
-    const nowMs = clock.nowMs();
-    const view: DeadManView = {
-      nowMs,
-      armedAtMs: this.#armedAtMs,
-      timeoutMs: deadManMs,
-      working: tracked.filter(({ state }) => state === "Working").length,
-      protectiveLegs: tracked.reduce((count, { protectiveLegs }) => count + protectiveLegs.length, 0),
-      riskSilent: risk.silent,
-    };
-    const step = deadManStep(view);
-    if (step === "leave") return;
+    await this.#queue.run(deadManKey, async () => {
+      // Read within the switch's own turn: legs are placed only after their order is recorded, and with the switch off.
+      const tracked = await journal.trackedOrders();
+      const view: DeadManView = {
+        nowMs: clock.nowMs(),
+        armedAtMs: this.#armedAtMs,
+        timeoutMs: deadManMs,
+        working: tracked.filter(({ state }) => state === "Working").length,
+        protectiveLegs: tracked.reduce((count, { protectiveLegs }) => count + protectiveLegs.length, 0),
+        riskSilent: risk.silent,
+      };
+      const step = deadManStep(view);
+      if (step === "leave") return;
+      try {
+        await this.#setDeadMan(step === "arm" ? deadManMs : 0);
+      } catch (error) {
+        if (!hasCode(error, "VENUE_UNREACHABLE")) throw error;
+        log.warn({ err: error }, `the venue's dead-man switch could not be ${step === "arm" ? "armed" : "taken off"}`);
+      }
+    });
+  }
+
+  async #setDeadMan(timeoutMs: number): Promise<void> {
+    const nowMs = this.#options.clock.nowMs();
+    await this.#options.venue.cancelAllAfter?.(timeoutMs);
+    this.#armedAtMs = timeoutMs > 0 ? nowMs : undefined;
+  }
+
+  /** @throws CodedError VENUE_UNREACHABLE when it is armed and cannot be taken off: then nothing was placed */
+  #withoutDeadMan(place: () => Promise<void>): Promise<void> {
+    return this.#queue.run(deadManKey, async () => {
+      if (this.#armedAtMs !== undefined) await this.#setDeadMan(0);
+      await place();
+    });
+  }
+
+  /** Legs of what these orders, or the orders of these legs, have bought; never rejects: the sweep does what fails here. */
+  async #protect(ids: readonly string[]): Promise<void> {
+    if (!this.#protection || ids.length === 0) return;
     try {
-      await venue.cancelAllAfter(step === "arm" ? deadManMs : 0);
-      this.#armedAtMs = step === "arm" ? nowMs : undefined;
+      await this.#protection.keep(await this.#options.protectiveOrders.scopesOf(ids));
     } catch (error) {
-      if (!hasCode(error, "VENUE_UNREACHABLE")) throw error;
-      log.warn({ err: error }, `the venue's dead-man switch could not be ${step === "arm" ? "armed" : "taken off"}`);
+      this.#options.log.warn({ err: error }, "protective legs could not be looked at; the next sweep will");
     }
+  }
+
+  /** Without keeping the caller waiting. */
+  #protectSoon({ order, protectiveLegs }: StoredOrder): void {
+    if (!this.#protection || protectiveLegs.length === 0) return;
+    this.#options.clock.setTimeout(() => void this.#protect([order.clientOrderId]), 0);
   }
 
   /** Looks for orders at the venue that nobody here has sent: they are held for a person, not touched. */
@@ -233,7 +286,8 @@ export class OrderDesk {
       log.warn({ err: error }, "the venue cannot be asked about its open orders");
       return;
     }
-    const foreign = await journal.foreign(ids);
+    const legs = this.#protection ? await this.#options.protectiveOrders.known(ids) : new Set<string>();
+    const foreign = await journal.foreign(ids.filter((id) => !legs.has(id)));
     for (const clientOrderId of foreign) log.error({ clientOrderId }, "the venue holds an order that this broker has not sent");
     this.discrepancies.foreignAre([...foreign]);
   }
@@ -258,7 +312,8 @@ export class OrderDesk {
       this.#options.risk.requireHeard();
       this.discrepancies.requireNone();
     }
-    const notional = checkOrder(order, { account, rules, hardCaps, lastPrice: this.#options.lastPrice(order.market) });
+    const lastPrice = this.#options.lastPrice(order.market);
+    const notional = checkOrder(order, { account, rules, hardCaps, lastPrice, restingLegs: venue.protective !== undefined });
     failPoints.pass("before-about-to-send");
     verifier.requireUnexpired(approval);
     const atMs = clock.nowMs();
@@ -285,6 +340,8 @@ export class OrderDesk {
     if (timestampMs === undefined)
       throw new CodedError<BrokerErrorCode>("INVARIANT_BROKEN", "an order about to be sent has no time");
     failPoints.pass("after-about-to-send");
+    const blocked = await this.#makeRoom(stored);
+    if (blocked !== undefined) return this.#took(await journal.markRejected(clientOrderId, `${blocked}; nothing was sent`));
     await sendLog.append({
       kind: "about-to-send",
       order: approval.order,
@@ -310,6 +367,12 @@ export class OrderDesk {
       if (!hasCode(error, "VENUE_UNREACHABLE") && !hasCode(error, "VENUE_INCONSISTENT")) throw error;
       return this.#took(await journal.markUnknown(clientOrderId, `accepted, but its trades are not known: ${messageOf(error)}`));
     }
+  }
+
+  /** Protective legs hold what they would sell: those of the same strategy give way to its sell. @returns why they did not */
+  async #makeRoom(stored: StoredOrder): Promise<string | undefined> {
+    if (stored.order.side === "buy") return undefined;
+    return this.#protection?.makeRoom(scopeOf(stored), parseDecimal(stored.order.quantity));
   }
 
   /** A timeout leaves the outcome unknown; what the call answers later is found out by asking. */
@@ -372,7 +435,16 @@ export class OrderDesk {
   async #recordReported(stored: StoredOrder, reported: VenueOrder, reportedTrades?: readonly VenueTrade[]): Promise<StoredOrder> {
     // After the order: the trades then hold at least what the order speaks of.
     const trades = reportedTrades ?? (await this.#tradesOf(stored, reported));
-    return this.#took(await this.#options.journal.recordVenueOrder(reported, trades));
+    return this.#took(
+      await this.#options.journal.recordVenueOrder({ ...reported, protectiveLegs: this.#legsAfter(stored, reported) }, trades),
+    );
+  }
+
+  /** Where legs rest as orders of their own, an entry owes them for whatever it buys, from the moment that is recorded; the protection ends that. */
+  #legsAfter(stored: StoredOrder, reported: VenueOrder): StoredOrder["protectiveLegs"] {
+    if (!this.#protection) return reported.protectiveLegs;
+    const grown = parseDecimal(reported.filledQuantity) > parseDecimal(stored.filledQuantity);
+    return grown && stored.cancelRequested !== "all" ? legsOf(stored.order).map(({ leg }) => leg) : stored.protectiveLegs;
   }
 
   async #tradesOf(stored: StoredOrder, reported: VenueOrder): Promise<readonly VenueTrade[]> {
@@ -414,13 +486,15 @@ export class OrderDesk {
 
   async #differs(stored: StoredOrder): Promise<boolean> {
     if (stored.state === "AboutToSend" || stored.state === "Unknown") return true;
+    // Of an ended entry only its legs are left, and those are asked about one by one.
+    if (this.#protection && terminalOrderStates.has(stored.state)) return false;
     try {
       const reported = await this.#options.venue.lookup(sentOrderOf(stored));
       return (
         !reported ||
         reported.state !== stored.state ||
         reported.filledQuantity !== stored.filledQuantity ||
-        reported.protectiveLegs.toSorted().join() !== stored.protectiveLegs.join() ||
+        (!this.#protection && reported.protectiveLegs.toSorted().join() !== stored.protectiveLegs.join()) ||
         wantsCancel(stored, reported)
       );
     } catch (error) {
@@ -445,6 +519,8 @@ function requireAccepted(order: FinalOrder, { accepts, code, message }: VenueHea
   if (accepts === "all" || (accepts === "reducing" && order.side === "sell")) return;
   throw new CodedError<BrokerErrorCode>(code ?? "VENUE_STALE", message);
 }
+
+const isProtected = ({ protectiveLegs }: StoredOrder): boolean => protectiveLegs.length > 0;
 
 function sentOrderOf({ order, venueOrderId, aboutToSendAtMs }: StoredOrder): SentOrder {
   return {

@@ -8,16 +8,20 @@ class Crash extends Error {
   }
 }
 
+/** A named point, its n-th pass, or the n-th step of any name. */
+export type CrashPoint = FailPointName | number | { readonly name: FailPointName; readonly pass: number };
+
 /**
- * Ends a broker inside the test's process: at a named point, or at the n-th step of any name. Afterwards every step throws, so that the dead
+ * Ends a broker inside the test's process, at the point it is given. Afterwards every step throws, so that the dead
  * process persists nothing more, whatever its code still tries.
  */
 export class CrashSwitch implements FailPoints {
-  #at: FailPointName | number | undefined;
+  readonly #at: CrashPoint | undefined;
+  readonly #passes = new Map<string, number>();
   #passed = 0;
   #crashed = false;
 
-  constructor(at?: FailPointName | number) {
+  constructor(at?: CrashPoint) {
     this.#at = at;
   }
 
@@ -33,8 +37,15 @@ export class CrashSwitch implements FailPoints {
   pass(name: FailPointName | StepName): void {
     if (this.#crashed) throw new Crash(name);
     this.#passed += 1;
-    if (this.#at !== name && this.#at !== this.#passed) return;
+    this.#passes.set(name, (this.#passes.get(name) ?? 0) + 1);
+    if (!this.#due(name)) return;
     this.#crashed = true;
     throw new Crash(name);
+  }
+
+  #due(name: string): boolean {
+    const at = this.#at;
+    if (typeof at !== "object") return at === name || at === this.#passed;
+    return at.name === name && at.pass === this.#passes.get(name);
   }
 }

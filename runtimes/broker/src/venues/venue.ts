@@ -1,6 +1,6 @@
 import type { Transaction } from "@bellwether/postgres";
 import type { Clock, Logger } from "@bellwether/service-kit";
-import type { BrokerAccount, FinalOrder, MarketRules, OrderState, WireBar } from "@bellwether/trading";
+import type { BrokerAccount, Decimal, FinalOrder, MarketRules, OrderState, WireBar } from "@bellwether/trading";
 import type { BrokerErrorCode } from "../errors.ts";
 import type { FailPoints } from "../fail-points.ts";
 import type { MarketFeed } from "../feeds/feed.ts";
@@ -62,6 +62,8 @@ export interface Venue {
   readonly holdsExpiry: boolean;
   /** Of a venue that is played in this process. */
   readonly played?: PlayedVenue;
+  /** A remote venue at which stops and targets can rest. Absent: it holds the legs of an order by itself, or has none. */
+  readonly protective?: ProtectiveVenue;
   /** Takes back what the send log knows of bytes it has signed: Postgres may have come from an older copy. What is known already is left as it is. */
   recall?(record: SignedRecord): Promise<void>;
   close(): Promise<void>;
@@ -124,8 +126,58 @@ export interface VenueOrder {
   readonly state: Extract<OrderState, "Working" | "Filled" | "Cancelled" | "Expired" | "Rejected">;
   /** Of the entry; protective legs fill on their own. */
   readonly filledQuantity: string;
-  readonly protectiveLegs: readonly ("stopLoss" | "takeProfit")[];
+  readonly protectiveLegs: readonly ProtectiveLeg[];
   readonly reason?: string;
+}
+
+export type ProtectiveLeg = "stopLoss" | "takeProfit";
+
+/** A sell that protects what an order has bought: a stop, a target, or both, of which one ends the other. */
+export interface ProtectiveOrder {
+  /** The order whose fills it protects. */
+  readonly clientOrderId: string;
+  readonly market: string;
+  /** Decimal text, the same for every leg: only one of them ever fills. */
+  readonly quantity: string;
+  /** The price has passed the leg already: it sells at once. Exactly one leg then. */
+  readonly atMarket: boolean;
+  /** Wall time of "about to send", persisted: a process that stalls after it cannot send late. */
+  readonly aboutToSendAtMs: number;
+  /** One or two, the stop first. Each has an id of its own at the venue; the first one names the whole. */
+  readonly legs: readonly { readonly leg: ProtectiveLeg; readonly id: string; readonly price: string }[];
+}
+
+export type ProtectiveReply = { readonly accepted: true } | { readonly accepted: false; readonly reason: string };
+
+/** What became of one leg. Quantities are decimal text. */
+export interface ProtectiveReport {
+  readonly leg: ProtectiveLeg;
+  readonly state: VenueOrder["state"];
+  readonly filledQuantity: string;
+  /** Of the order that executes; absent while nothing has been executed. */
+  readonly venueOrderId?: string;
+  readonly reason?: string;
+}
+
+/**
+ * Where protective sells rest. As with orders, the desk is the only caller, a write that throws VENUE_UNREACHABLE is of unknown outcome, and "not
+ * found" is an answer.
+ */
+export interface ProtectiveVenue {
+  /** Of the request that places one; may differ from that of orders. */
+  readonly validity: { readonly windowMs: number; readonly marginMs: number };
+  /** Called once in the life of each id. */
+  place(order: ProtectiveOrder): Promise<ProtectiveReply>;
+  /** One report for each leg; undefined when the venue does not know it. */
+  lookup(order: ProtectiveOrder): Promise<readonly ProtectiveReport[] | undefined>;
+  /** Whether it stands neither in open orders nor in the history since it was about to be sent. */
+  absent(order: ProtectiveOrder): Promise<boolean>;
+  /** All its legs. Asking for what is not there any more is no error. */
+  cancel(order: ProtectiveOrder): Promise<void>;
+  /** All executions of these legs, each once. */
+  trades(order: ProtectiveOrder, reports: readonly ProtectiveReport[]): Promise<readonly VenueTrade[]>;
+  /** Price of the last trade, now. */
+  price(market: string): Promise<Decimal>;
 }
 
 /** One execution. `time` is market time. */

@@ -2,7 +2,7 @@ import { type Clock, CodedError, messageOf } from "@bellwether/service-kit";
 import type { BrokerErrorCode } from "../../errors.ts";
 import type { CcxtExchange } from "../../feeds/ccxt/client.ts";
 import { VenueAnswer, withoutQuery } from "../../feeds/ccxt/venue-answer.ts";
-import { type Ask, type ExchangeDialect, splitHeaders } from "./dialects/dialect.ts";
+import { type Ask, type ExchangeDialect, splitParameters } from "./dialects/dialect.ts";
 import { Held, RateLimiter } from "./rate-limiter.ts";
 
 /**
@@ -16,6 +16,7 @@ export class AccountClient {
   /** Venue's clock minus ours. */
   offsetMs = 0;
   #urgent = false;
+  #signedAtMs: number | undefined;
   #answeredAtMs: number | undefined;
 
   constructor(client: CcxtExchange, dialect: ExchangeDialect, clock: Clock) {
@@ -25,12 +26,18 @@ export class AccountClient {
     // ccxt asks for its turn synchronously, within the call of the implicit method.
     client.throttle = (cost = 1) => this.limiter.take(cost, this.#urgent);
     // Signed reads carry the venue's time, too; ccxt would take the machine's.
-    client.milliseconds = () => clock.nowMs() + this.offsetMs;
+    client.milliseconds = () => this.#signedAtMs ?? clock.nowMs() + this.offsetMs;
     const sign = client.sign.bind(client);
     client.sign = (...request) => {
-      const { rest, headers } = splitHeaders(request[3] ?? {});
-      const signed = sign(...request.with(3, rest));
-      return { ...signed, headers: { ...signed.headers, ...headers } };
+      const { rest, headers, signedAtMs } = splitParameters(request[3] ?? {});
+      // ccxt reads the time within the call.
+      this.#signedAtMs = signedAtMs;
+      try {
+        const signed = sign(...request.with(3, rest));
+        return { ...signed, headers: { ...signed.headers, ...headers } };
+      } finally {
+        this.#signedAtMs = undefined;
+      }
     };
     client.handleErrors = (...answer) => {
       this.#judge(answer, dialect);

@@ -7,6 +7,7 @@ import type { MarketFeed } from "../../feeds/feed.ts";
 import { keyClaim } from "../../journal/key-claim.ts";
 import type {
   CancelRequest,
+  ProtectiveVenue,
   SentOrder,
   SubmitReply,
   SubmitRequest,
@@ -16,6 +17,7 @@ import type {
   VenueTrade,
 } from "../venue.ts";
 import type { AccountClient } from "./account-client.ts";
+import { CcxtProtection, neverLeft } from "./ccxt-protection.ts";
 import { type MeasuredOffset, measureOffset } from "./clock-offset.ts";
 import type { ExchangeDialect, PlaceReply, RawOrder, RawTrade } from "./dialects/dialect.ts";
 import { type NewsChannel, NewsStream, type Socket } from "./news-stream.ts";
@@ -60,6 +62,7 @@ export class CcxtVenue implements Venue {
   readonly validity;
   readonly fingerprint: string;
   readonly cancelAllAfter?: (timeoutMs: number) => Promise<void>;
+  readonly protective?: ProtectiveVenue;
   readonly #options: CcxtVenueOptions;
   readonly #listeners: ((clientOrderIds: readonly string[]) => void)[] = [];
   readonly #due = { measure: 0, claim: 0, permissions: 0 };
@@ -81,6 +84,18 @@ export class CcxtVenue implements Venue {
         heard: (ids) => this.#hint(ids),
         clock,
         log,
+      });
+    if (dialect.legs)
+      this.protective = new CcxtProtection({
+        ask: client.ask,
+        dialect,
+        legs: dialect.legs,
+        feed: options.feed,
+        failPoints: options.failPoints,
+        offsetMs: () => this.#offset?.offsetMs,
+        read: (call) => this.#read(call),
+        refused: (reply) => void this.#refused({ accepted: false, ...reply }),
+        trade: (raw, of) => this.#trade(raw, of),
       });
     if (dialect.cancelAllAfter)
       this.cancelAllAfter = (timeoutMs) => this.#read(async () => dialect.cancelAllAfter?.(client.ask, timeoutMs));
@@ -124,6 +139,8 @@ export class CcxtVenue implements Venue {
     if (!rules) return { accepted: false, reason: `MARKET_UNKNOWN: ${order.market} is not listed any more` };
     const offset = this.#offset;
     if (!offset) return { accepted: false, reason: "CLOCK_OFFSET: the venue's clock is not known" };
+    if (!this.protective && (order.stopLoss !== undefined || order.takeProfit !== undefined))
+      return { accepted: false, reason: "ORDER_NOT_SUPPORTED: no stops can rest at this exchange" };
     let reply: PlaceReply;
     try {
       reply = await dialect.place(client.ask, {
@@ -133,12 +150,9 @@ export class CcxtVenue implements Venue {
         timestampMs: timestampMs + offset.offsetMs,
       });
     } catch (error) {
-      // Held back by our own limiter: it never left.
-      if (hasCode(error, "VENUE_UNREACHABLE") && error.context["held"] === true)
-        return { accepted: false, reason: `RATE_LIMITED: ${error.message}` };
-      if (hasCode(error) && error.code !== "VENUE_UNREACHABLE")
-        return { accepted: false, reason: `${error.code}: ${error.message}` };
-      throw error;
+      const reason = neverLeft(error);
+      if (reason === undefined) throw error;
+      return { accepted: false, reason };
     }
     if (reply.accepted) failPoints.pass("after-venue-accept");
     if (!reply.accepted) return this.#refused(reply);

@@ -37,7 +37,6 @@ describe("the shape an order has at an exchange", () => {
     { when: "off its step", change: { quantity: "0.000001" }, code: "QUANTITY_NOT_ON_STEP" },
     { when: "limited off its step", change: { type: "limit" as const, limit: "1.001" }, code: "QUANTITY_NOT_ON_STEP" },
     { when: "of more digits than a number carries", change: { quantity: "123456789012345.12345" }, code: "ORDER_NOT_SUPPORTED" },
-    { when: "with a stop that nobody would hold", change: { stopLoss: "30000" }, code: "ORDER_NOT_SUPPORTED" },
     { when: "a PostOnly market order", change: { timeInForce: "PostOnly" as const }, code: "ORDER_NOT_SUPPORTED" },
   ])("an order $when is refused", ({ change, code }) => {
     expect(() => orderShape(finalOrderOf(1, change), rules, last)).toThrow(expect.objectContaining({ code }));

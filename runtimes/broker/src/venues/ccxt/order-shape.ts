@@ -27,14 +27,12 @@ export interface OrderShape {
 const longestReach = parseDecimal("1.05");
 
 /**
- * What goes to the exchange for an order: pure. A market buy becomes a limit order that is filled at once or not at all beyond `maxCost` and 5 %
+ * What goes to the exchange for an order, its protective legs left out (they are orders of their own): pure. A market buy becomes a limit order that is filled at once or not at all beyond `maxCost` and 5 %
  * above the last price: exchanges bound neither. A market sell stays one, so that an exit is never left half done by a bound.
  *
  * @throws CodedError PRICE_UNKNOWN, ORDER_NOT_SUPPORTED
  */
 export function orderShape(order: FinalOrder, rules: MarketRules, lastPrice: Decimal | undefined): OrderShape {
-  if (order.stopLoss !== undefined || order.takeProfit !== undefined)
-    throw refusal("ORDER_NOT_SUPPORTED", "stops are not held at this venue: risk holds them, and sends a sell when one fires");
   const quantity = onStep(order.quantity, rules.quantityStep);
   const { side } = order;
   if (order.type === "limit") {
@@ -63,7 +61,7 @@ function highest({ maxCost, quantity }: FinalOrder, lastPrice: Decimal): Decimal
 }
 
 /** Canonical text of an amount, which must survive being a JavaScript number: ccxt and the exchanges' JSON may make one of it. */
-function onStep(amount: string, step: string): string {
+export function onStep(amount: string, step: string): string {
   const exact = parseDecimal(amount);
   if (exact % parseDecimal(step) !== 0n) throw refusal("QUANTITY_NOT_ON_STEP", `${amount} is no multiple of ${step}`);
   const text = formatDecimal(exact);

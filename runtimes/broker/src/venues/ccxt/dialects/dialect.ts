@@ -1,10 +1,16 @@
 import type { OrderState } from "@bellwether/trading";
+import type { ProtectiveLeg, ProtectiveReport } from "../../venue.ts";
 import type { Credentials } from "../credentials.ts";
 import type { NewsChannel } from "../news-stream.ts";
 import type { OrderShape } from "../order-shape.ts";
 
 /** One request to the venue through ccxt's implicit method of this name. `urgent`: an order or a cancel, before all reads. */
-export type Ask = (method: string, parameters: Record<string, unknown>, options?: { urgent?: boolean }) => Promise<unknown>;
+export type Ask = (
+  method: string,
+  /** A list where the endpoint takes one. */
+  parameters: Record<string, unknown> | readonly object[],
+  options?: { urgent?: boolean },
+) => Promise<unknown>;
 
 export interface NewsOptions {
   readonly credentials: Credentials;
@@ -20,13 +26,29 @@ export function headersOf(headers: Readonly<Record<string, string>>): Record<str
   return { [headersKey]: headers };
 }
 
-/** Parameters without such headers, and the headers. */
-export function splitHeaders(parameters: object): {
-  rest: Record<string, unknown>;
+const signedAtKey = "bellwether:signedAt";
+
+/**
+ * Signs the request as of this instant of the venue's clock, as a parameter of {@link Ask}: where an endpoint has no deadline of its own, the age of
+ * its signature is one, and must count from "about to send".
+ */
+export function signedAt(timestampMs: number): Record<string, unknown> {
+  return { [signedAtKey]: timestampMs };
+}
+
+/** What stands in parameters for our side only, and the rest of them, which goes to the venue. */
+export function splitParameters(parameters: object): {
+  rest: object;
   headers: Record<string, string>;
+  signedAtMs?: number;
 } {
-  const { [headersKey]: headers = {}, ...rest } = parameters as Record<string, unknown>;
-  return { rest, headers: headers as Record<string, string> };
+  if (Array.isArray(parameters)) return { rest: parameters, headers: {} };
+  const { [headersKey]: headers = {}, [signedAtKey]: signedAtMs, ...rest } = parameters as Record<string, unknown>;
+  return {
+    rest,
+    headers: headers as Record<string, string>,
+    ...(typeof signedAtMs === "number" ? { signedAtMs } : {}),
+  };
 }
 
 /** An order as the venue reports it, under the id we gave it there. */
@@ -59,8 +81,6 @@ export interface PlaceRequest extends OrderShape {
   readonly clientId: string;
   /** Venue's clock. The venue refuses the request when it arrives later than the window after it. */
   readonly timestampMs: number;
-  /** A protective sell: goes to the market once the price has fallen (stop) or risen (take-profit) to it. */
-  readonly trigger?: { readonly price: string; readonly on: "fall" | "rise" };
 }
 
 export type PlaceReply =
@@ -72,8 +92,30 @@ export interface OrderQuery {
   readonly marketId: string;
   readonly clientId: string;
   readonly venueOrderId?: string;
-  /** It rests as a trigger order, for which some venues have endpoints of their own. */
-  readonly triggered?: boolean;
+}
+
+/** Protective legs as they are sent, or asked about. */
+export interface LegsRequest {
+  readonly marketId: string;
+  readonly quantity: string;
+  /** One or two, the stop first; the first one's id names the whole where the venue wants one name. */
+  readonly legs: readonly { readonly leg: ProtectiveLeg; readonly id: string; readonly price: string }[];
+  /** Venue's clock; of "about to send". */
+  readonly timestampMs: number;
+}
+
+/** Stops and targets that rest at the exchange, one ending the other. */
+export interface LegsDialect {
+  /** After this time the venue takes no request to place them any more. */
+  readonly validity: { readonly windowMs: number; readonly marginMs: number };
+  place(ask: Ask, request: LegsRequest): Promise<{ readonly accepted: true } | Extract<PlaceReply, { accepted: false }>>;
+  /** One report for each leg; undefined when the venue does not know them. */
+  find(ask: Ask, request: LegsRequest): Promise<readonly ProtectiveReport[] | undefined>;
+  /** Whether open orders and history show nothing of them, either. */
+  absent(ask: Ask, request: LegsRequest): Promise<boolean>;
+  cancel(ask: Ask, request: LegsRequest): Promise<void>;
+  /** Price of the last trade. */
+  lastPrice(ask: Ask, marketId: string): Promise<string>;
 }
 
 /**
@@ -106,6 +148,8 @@ export interface ExchangeDialect {
   tradesSince(ask: Ask, query: { marketId: string; sinceMs: number }): Promise<readonly RawTrade[]>;
   balances(ask: Ask): Promise<readonly { asset: string; free: string; locked: string }[]>;
   cancelAllAfter?(ask: Ask, timeoutMs: number): Promise<void>;
+  /** Absent: orders with stops are refused. */
+  readonly legs?: LegsDialect;
   /** Where and how news of the account is to be had; absent: orders are asked about only. */
   news?(options: NewsOptions): NewsChannel;
 }

@@ -2,21 +2,14 @@ import { formatDecimal, negate, parseDecimal } from "@bellwether/trading";
 import { z } from "zod";
 import { VenueAnswer } from "../../../feeds/ccxt/venue-answer.ts";
 import { type ExchangeDialect, type PlaceRequest, type RawOrder, type RawTrade, headersOf } from "./dialect.ts";
-import { type RefusalCodes, leftOpen, refusedPlacement, unlessAbsent } from "./refusals.ts";
+import { okxLegs, pendingAlgos } from "./okx-legs.ts";
+import { amount, first, listOf, okxCodes, okxValidity, orderRow, rawOrder } from "./okx-words.ts";
+import { leftOpen, refusedPlacement, unlessAbsent } from "./refusals.ts";
 
-const validity = { windowMs: 5_000, marginMs: 2_000 };
 /** Orders that were cancelled without a fill can be asked for during two hours. */
 const rememberedMs = 110 * 60_000;
 const pageLimit = 100;
 
-const amount = z.string().regex(/^-?\d+(\.\d+)?$/);
-const orderRow = z.looseObject({
-  instId: z.string(),
-  ordId: z.string(),
-  clOrdId: z.string(),
-  accFillSz: amount,
-  state: z.string(),
-});
 const fillRow = z.looseObject({
   instId: z.string(),
   tradeId: z.string(),
@@ -33,40 +26,21 @@ const refusal = z.looseObject({
   msg: z.string().default(""),
   data: z.array(z.looseObject({ sCode: z.string().optional(), sMsg: z.string().optional() })).optional(),
 });
-const listOf = <Row extends z.ZodType>(row: Row) => z.looseObject({ data: z.array(row) });
 const placedRow = z.looseObject({ ordId: z.string(), clOrdId: z.string() });
 const balanceRow = z.looseObject({
   details: z.array(z.looseObject({ ccy: z.string(), availBal: amount, frozenBal: amount })),
 });
 
-const states: Readonly<Record<string, RawOrder["state"]>> = {
-  live: "Working",
-  partially_filled: "Working",
-  filled: "Filled",
-  canceled: "Cancelled",
-  mmp_canceled: "Cancelled",
-};
-
-/** Time-outs, busy systems and internal faults: whether the order was taken is not said. 51016: one with this id is there, found by asking. */
-const undecided = new Set(["50001", "50004", "50013", "50026", "50061", "51016", "1", "2"]);
-const codes: RefusalCodes = {
-  exchange: "OKX",
-  undecided: ({ code }) => undecided.has(code),
-  // Too far off to be signed, or past its deadline when it came.
-  clock: (code) => code === "50102" || code === "50036",
-  credentials: new Set(["50100", "50101", "50103", "50104", "50105", "50110", "50111", "50113", "50114", "50030"]),
-  noSuchOrder: new Set(["51603", "51400", "51401", "51402", "51410"]),
-};
-
 /** OKX spot in cash mode, REST version 5. */
 export const okxDialect: ExchangeDialect = {
   credentialNames: ["apiKey", "secret", "password"],
-  validity,
+  validity: okxValidity,
+  legs: okxLegs,
   // ccxt's unit is a tenth of a second of OKX's general limit; the order endpoints have limits of their own.
   rate: { perSecond: 8, burst: 160 },
   forgottenUntilMs: (nowMs) => nowMs - rememberedMs,
   marketId: (symbol) => symbol.replace("/", "-"),
-  clockRefusal: codes.clock,
+  clockRefusal: okxCodes.clock,
 
   refusalIn(body) {
     const read = refusal.safeParse(body);
@@ -95,13 +69,13 @@ export const okxDialect: ExchangeDialect = {
       const row = first(listOf(placedRow).parse(answer).data);
       return { accepted: true, order: workingOrder(row.ordId, request), outdated: true };
     } catch (error) {
-      if (error instanceof VenueAnswer) return refusedPlacement(error, codes);
+      if (error instanceof VenueAnswer) return refusedPlacement(error, okxCodes);
       throw error;
     }
   },
 
   async find(ask, { marketId, clientId }) {
-    const answer = await unlessAbsent(ask("privateGetTradeOrder", { instId: marketId, clOrdId: clientId }), codes);
+    const answer = await unlessAbsent(ask("privateGetTradeOrder", { instId: marketId, clOrdId: clientId }), okxCodes);
     if (answer === undefined) return undefined;
     return rawOrder(first(listOf(orderRow).parse(answer).data));
   },
@@ -111,17 +85,17 @@ export const okxDialect: ExchangeDialect = {
     const rows = listOf(orderRow).parse(await ask("privateGetTradeOrdersHistory", parameters)).data;
     const found = rows.find((row) => row.clOrdId === clientId);
     // A full page may end before the order: that proves nothing.
-    if (!found && rows.length >= pageLimit) throw leftOpen(codes, "more orders than one page holds");
+    if (!found && rows.length >= pageLimit) throw leftOpen(okxCodes, "more orders than one page holds");
     return found && rawOrder(found);
   },
 
   async cancel(ask, { marketId, clientId }) {
-    await unlessAbsent(ask("privatePostTradeCancelOrder", { instId: marketId, clOrdId: clientId }, { urgent: true }), codes);
+    await unlessAbsent(ask("privatePostTradeCancelOrder", { instId: marketId, clOrdId: clientId }, { urgent: true }), okxCodes);
   },
 
   async open(ask) {
     const rows = listOf(orderRow).parse(await ask("privateGetTradeOrdersPending", { instType: "SPOT" })).data;
-    return rows.map(rawOrder);
+    return [...rows.map(rawOrder), ...(await pendingAlgos(ask))];
   },
 
   async tradesOf(ask, { marketId, venueOrderId }) {
@@ -162,19 +136,13 @@ function placeParameters(request: PlaceRequest): Record<string, unknown> {
     clOrdId: clientId,
     ...(type === "market" ? { tgtCcy: "base_ccy" } : { px: price }),
     // The time stamp of the signature is that of signing; this one is the instant after which the venue must not take the order any more.
-    ...headersOf({ expTime: String(timestampMs + validity.windowMs) }),
+    ...headersOf({ expTime: String(timestampMs + okxValidity.windowMs) }),
   };
 }
 
 /** The answer names the order and not what has become of it: asked for at once, as news. */
 function workingOrder(ordId: string, { marketId, clientId }: PlaceRequest): RawOrder {
   return { venueOrderId: ordId, clientId, marketId, state: "Working", filledQuantity: "0" };
-}
-
-function rawOrder(row: z.output<typeof orderRow>): RawOrder {
-  const state = states[row.state];
-  if (!state) throw leftOpen(codes, `unknown order state ${row.state}`);
-  return { venueOrderId: row.ordId, clientId: row.clOrdId, marketId: row.instId, state, filledQuantity: row.accFillSz };
 }
 
 function rawTrade(row: z.output<typeof fillRow>): RawTrade {
@@ -190,10 +158,4 @@ function rawTrade(row: z.output<typeof fillRow>): RawTrade {
     feeAsset: row.feeCcy,
     timeMs: row.ts,
   };
-}
-
-function first<T>(rows: readonly T[]): T {
-  const [row] = rows;
-  if (row === undefined) throw leftOpen(codes, "an empty answer");
-  return row;
 }
