@@ -56,8 +56,7 @@ export class Catalog {
       case "createTable":
         return this.#createTable(definition);
       case "alterTable":
-        this.#extend(this.shape(this.number(definition.table)), definition);
-        return false;
+        return this.#alterTable(this.shape(this.number(definition.table)), definition);
       case "createIndex": {
         const shape = this.shape(this.number(definition.table));
         if (definition.unique) this.#unique(shape, definition.definition);
@@ -81,6 +80,16 @@ export class Catalog {
     return true;
   }
 
+  #alterTable(shape: TableShape, definition: Extract<Definition, { kind: "alterTable" }>): boolean {
+    for (const name of definition.dropped) {
+      const index = shape.checks.findIndex((check) => check.name === name);
+      if (index === -1) throw new Error(`${shape.name} has no check "${name}"; nothing else can be dropped here`);
+      shape.checks.splice(index, 1);
+    }
+    this.#extend(shape, definition);
+    return false;
+  }
+
   #extend(shape: TableShape, { columns, uniques, checks, foreignKeys }: TableParts): void {
     for (const { name, type, notNull, byDefault, identity } of columns) {
       const column: Column = { name, type: sqlType(type), notNull };
@@ -88,7 +97,7 @@ export class Catalog {
       this.#setDefault(shape, { column, byDefault, identity });
     }
     for (const unique of uniques) this.#unique(shape, unique);
-    for (const check of checks) shape.checks.push(onRow(check, shape));
+    for (const { name, condition } of checks) shape.checks.push({ name, holds: onRow(condition, shape) });
     for (const { columns: names, table, references } of foreignKeys) {
       const target = this.shape(this.number(table));
       const wanted = references.map((name) => this.column(target, name)).join();

@@ -182,7 +182,7 @@ class StatementParser extends QueryParser {
   /** A column, or a constraint of the table. */
   #tablePart(table: string, parts: TableParts): void {
     const short = table.split(".").at(-1) ?? table;
-    if (this.take("constraint")) this.name();
+    const name = this.take("constraint") ? this.name() : undefined;
     if (this.take("primary", "key")) {
       parts.uniques.push({ name: `${short}_pkey`, columns: this.#columns(), where: undefined });
     } else if (this.is("unique", "(")) {
@@ -191,7 +191,7 @@ class StatementParser extends QueryParser {
       parts.uniques.push({ name: `${short}_${columns.join("_")}_key`, columns, where: undefined });
     } else if (this.is("check", "(")) {
       this.expect("check");
-      parts.checks.push(this.parenthesised(() => this.expression()));
+      parts.checks.push({ name: name ?? `${short}_check`, condition: this.parenthesised(() => this.expression()) });
     } else if (this.take("foreign", "key")) {
       const columns = this.#columns();
       parts.foreignKeys.push(this.#references(columns));
@@ -217,7 +217,8 @@ class StatementParser extends QueryParser {
       else if (this.take("generated", "always", "as", "identity") || this.take("generated", "by", "default", "as", "identity")) {
         identity = true;
         notNull = true;
-      } else if (this.take("check")) parts.checks.push(this.parenthesised(() => this.expression()));
+      } else if (this.take("check"))
+        parts.checks.push({ name: `${short}_${name}_check`, condition: this.parenthesised(() => this.expression()) });
       else if (this.is("references")) parts.foreignKeys.push(this.#references([name]));
       else break;
     }

@@ -123,7 +123,7 @@ export interface ForeignKey {
 export interface TableParts {
   readonly columns: ColumnDefinition[];
   readonly uniques: UniqueDefinition[];
-  readonly checks: Expression[];
+  readonly checks: { readonly name: string; readonly condition: Expression }[];
   readonly foreignKeys: ForeignKey[];
 }
 

@@ -21,7 +21,7 @@ export interface TableShape {
   readonly columns: Column[];
   readonly uniques: Unique[];
   /** True or null: the row may be. */
-  readonly checks: ((row: Row) => Value)[];
+  readonly checks: { readonly name: string; readonly holds: (row: Row) => Value }[];
   readonly references: { readonly columns: readonly number[]; readonly table: number; readonly unique: number }[];
 }
 
@@ -108,8 +108,9 @@ export class Table {
       if (notNull && (row[index] ?? null) === null)
         throw new ConstraintError("23502", `null value in column "${name}" of relation "${this.shape.name}"`);
     }
-    for (const check of this.shape.checks)
-      if (check(row) === false) throw new ConstraintError("23514", `new row for relation "${this.shape.name}" violates a check`);
+    for (const { name, holds } of this.shape.checks)
+      if (holds(row) === false)
+        throw new ConstraintError("23514", `new row for relation "${this.shape.name}" violates check constraint "${name}"`);
   }
 
   #requireUnique(row: Row): void {

@@ -1,14 +1,11 @@
-import { migrate } from "@bellwether/postgres";
-import { noFailPoints, silentLogger } from "@bellwether/service-kit";
-import { ManualClock } from "@bellwether/service-kit/testing/manual-clock";
+import { silentLogger } from "@bellwether/service-kit";
 import { type BreakerState, parseDecimal } from "@bellwether/trading";
 import { describe, expect, test } from "vitest";
-import { type JournalFault, MemoryDatabase, emptyPostgres } from "../../../../test/simulation/journal/memory-postgres.ts";
 import { PolicyMonitor } from "../breakers/policy-monitor.ts";
 import { PolicyWatch } from "../breakers/policy-watch.ts";
 import { readBreakers, readControlEvents, readHalt, storeBreaker } from "../journal/control-records.ts";
-import { riskSchema } from "../journal/migrations/index.ts";
 import { effectivePolicy } from "../policy/effective-policy.ts";
+import { memoryJournal } from "../testing/memory-journal.ts";
 import { ControlDesk } from "./control-desk.ts";
 
 const policyUid = "policy-1";
@@ -42,18 +39,7 @@ function tripped(): BreakerState {
 
 /** A journal that outlives the processes on it. */
 async function world() {
-  const clock = new ManualClock(1_700_000_000_000);
-  const server = emptyPostgres(clock);
-  const faults: JournalFault[] = [];
-  const database = new MemoryDatabase({
-    server,
-    clock,
-    failPoints: noFailPoints,
-    requireAlive: () => undefined,
-    fault: () => faults.shift() ?? "none",
-  });
-  await database.transaction((transaction) => transaction.query("create schema risk"));
-  await migrate(database, riskSchema);
+  const { clock, server, database, faults } = await memoryJournal();
   let ids = 0;
   const start = async () => {
     const changes: string[] = [];

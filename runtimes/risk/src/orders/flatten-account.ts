@@ -41,13 +41,16 @@ export async function flattenAccount(
       const { made, atMs } = attempts.get(strategy.uid) ?? { made: 0, atMs: Number.NEGATIVE_INFINITY };
       const nowMs = context.clock.nowMs();
       if (nowMs - atMs < pauseMs(made)) continue;
-      attempts.set(strategy.uid, { made: made + 1, atMs: nowMs });
+      attempts.set(strategy.uid, { made, atMs: nowMs });
       const slippage: Decimal = flattenSlippage(made);
       context.log.warn(
         { strategy: strategy.name, sales, slippage: formatDecimal(slippage) },
         "a breaker sells a strategy's positions",
       );
-      orders.push(...(await sellOff({ strategy, book, sales, slippage }, context)));
+      const sold = await sellOff({ strategy, book, sales, slippage }, context);
+      // What the journal did not take, or a verdict denied, has shown nothing of the market: the bound stays.
+      if (sold.length > 0) attempts.set(strategy.uid, { made: made + 1, atMs: nowMs });
+      orders.push(...sold);
     }
     return orders;
   });
