@@ -85,8 +85,9 @@ async function openAccount(): Promise<OpenedAccount> {
   const opened = await openKind();
   if (!reference || !("ccxt" in reference)) return opened;
   const { exchange } = reference.ccxt;
-  const minutes = [...new Set(config.markets.map(({ symbol }) => symbol))].map((symbol) => ({ symbol, timeframe: "1m" }));
-  return { ...opened, reference: new ExchangeReference({ exchange, feed: await openFeed(reference, minutes) }) };
+  const markets = [...new Set(config.markets.map(({ symbol }) => symbol))];
+  const minutes = markets.map((symbol) => ({ symbol, timeframe: "1m" }));
+  return { ...opened, reference: new ExchangeReference({ exchange, feed: await openFeed(reference, minutes), markets }) };
 }
 
 async function openKind(): Promise<OpenedAccount> {

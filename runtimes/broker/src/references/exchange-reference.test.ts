@@ -12,7 +12,7 @@ const ownBar = (close: number, time = startMs) => ({ time, open: close, high: cl
 describe("another exchange as a reference", () => {
   async function reference() {
     const feed = new ManualMarket(market, startMs);
-    const source = new ExchangeReference({ exchange: "kraken", feed });
+    const source = new ExchangeReference({ exchange: "kraken", feed, markets: [market] });
     await source.run(new AbortController().signal);
     return { feed, source };
   }
@@ -29,17 +29,16 @@ describe("another exchange as a reference", () => {
 
   test("says that it has told no minute yet, and that a market is not there", async () => {
     const { source } = await reference();
+    const none = { market, known: false, reason: "no minute of BTC/USDT has been told by both the account's market and kraken" };
+    expect(source.read()).toEqual([none]);
     source.onOwnBar(market, ownBar(100));
     source.onOwnBar("DOGE/USDT", ownBar(1));
-    expect(source.read()).toEqual([
-      { market, known: false, reason: "kraken has told none of the last minutes of BTC/USDT" },
-      { market: "DOGE/USDT", known: false, reason: "kraken has no open market DOGE/USDT" },
-    ]);
+    expect(source.read()).toEqual([none, { market: "DOGE/USDT", known: false, reason: "kraken has no open market DOGE/USDT" }]);
   });
 
   test("that cannot be opened says why, and takes bars all the same", async () => {
     const feed = new FailedFeed(new CodedError("EXCHANGE_UNKNOWN", "no exchange mtgox"));
-    const source = new ExchangeReference({ exchange: "mtgox", feed });
+    const source = new ExchangeReference({ exchange: "mtgox", feed, markets: [] });
     source.onOwnBar(market, ownBar(100));
     await source.run(new AbortController().signal);
     expect(source.read()).toEqual([{ market, known: false, reason: "EXCHANGE_UNKNOWN: no exchange mtgox" }]);

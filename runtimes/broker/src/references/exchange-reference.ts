@@ -9,6 +9,8 @@ export interface ExchangeReferenceOptions {
   readonly exchange: string;
   /** Its public market data. */
   readonly feed: MarketFeed;
+  /** Markets to compare from the start; others join with their first own bar. */
+  readonly markets: readonly string[];
 }
 
 const timeframe = "1m";
@@ -34,9 +36,9 @@ export class ExchangeReference implements ReferenceSource {
   }
 
   read(): readonly ReferenceReading[] {
-    const { feed } = this.#options;
+    const { feed, markets } = this.#options;
     const { state, message } = feed.state();
-    return this.#closes.markets.map((market) => {
+    return [...new Set([...markets, ...this.#closes.markets])].map((market) => {
       if (state !== "running") return { market, known: false, reason: message };
       return this.#readMarket(market);
     });
@@ -54,7 +56,12 @@ export class ExchangeReference implements ReferenceSource {
     const { exchange, feed } = this.#options;
     if (!feed.rules(market)) return { market, known: false, reason: `${exchange} has no open market ${market}` };
     const pair = this.#closes.newest(market);
-    if (!pair) return { market, known: false, reason: `${exchange} has told none of the last minutes of ${market}` };
+    if (!pair)
+      return {
+        market,
+        known: false,
+        reason: `no minute of ${market} has been told by both the account's market and ${exchange}`,
+      };
     return { market, known: true, price: decimalFromNumber(pair.other), own: decimalFromNumber(pair.own) };
   }
 }
