@@ -1,6 +1,6 @@
 import type { Metrics } from "@bellwether/service-kit";
 import { decimalToNumber } from "@bellwether/trading/decimal";
-import type { CacheState } from "./answering/answer.ts";
+import type { CacheState, WholeAnswer } from "./answering/answer.ts";
 import type { Charge } from "./answering/metering.ts";
 import type { RouteModel } from "./answering/route-model.ts";
 import type { Usage } from "./backends/backend.ts";
@@ -17,7 +17,11 @@ export class GatewayMetrics {
   readonly #charges;
   readonly #requests;
   readonly #failures;
+  readonly #savedTokens;
   readonly #queueWait;
+  #lookUps = 0;
+  #hits = 0;
+  #saved = 0;
 
   constructor(metrics: Metrics, sampled: { models: readonly RouteModel[]; waiting(model: string): number }) {
     const model = ["gen_ai_response_model", "strategy"] as const;
@@ -45,7 +49,10 @@ export class GatewayMetrics {
       help: "Models that did not answer, by code.",
       labels: ["gen_ai_response_model", "code"],
     });
-    this.#queueWait = metrics.histogram("bellwether_gateway_queue_wait_seconds", { help: "Wait in front of a local model." });
+    this.#savedTokens = metrics.counter("bellwether_gateway_saved_tokens_total", {
+      help: "Tokens of answers that needed no call, by what they had cost when they did.",
+    });
+    this.#queueWait = metrics.histogram("bellwether_gateway_queue_wait_seconds", { help: "Wait for a turn at a model." });
     const breaker = metrics.gauge("bellwether_gateway_breaker_open", {
       help: "1 while a model is left alone.",
       labels: ["gen_ai_response_model"],
@@ -72,6 +79,10 @@ export class GatewayMetrics {
     this.#tokens.inc({ ...labels, gen_ai_token_type: "output" }, usage.outputTokens);
   }
 
+  waited(seconds: number): void {
+    this.#queueWait.observe(seconds);
+  }
+
   failed(model: RouteModel, { code }: { code: string }): void {
     this.#failures.inc({ gen_ai_response_model: model.name, code });
   }
@@ -81,8 +92,20 @@ export class GatewayMetrics {
     this.#duration.observe({ gen_ai_operation_name: request.operation }, request.seconds);
   }
 
-  waited(seconds: number): void {
-    this.#queueWait.observe(seconds);
+  /** An answer that was asked for whole; streamed ones from the cache count as requests, and save as much. */
+  cached({ notes, completion }: Pick<WholeAnswer, "notes" | "completion">): void {
+    this.#lookUps += 1;
+    if (notes.cache === "miss") return;
+    this.#hits += 1;
+    const { inputTokens, outputTokens } = completion.usage ?? { inputTokens: 0, outputTokens: 0 };
+    this.#saved += inputTokens + outputTokens;
+    this.#savedTokens.inc(inputTokens + outputTokens);
+  }
+
+  /** Since the process started. */
+  cacheFigures(): { hitRatio: string; savedTokens: number } {
+    const ratio = this.#lookUps === 0 ? 0 : this.#hits / this.#lookUps;
+    return { hitRatio: ratio.toFixed(4), savedTokens: this.#saved };
   }
 
   firstPiece(seconds: number): void {

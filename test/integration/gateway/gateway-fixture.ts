@@ -8,7 +8,10 @@ import { openGateway } from "../../../runtimes/gateway/src/answering/open-gatewa
 import { openBackend } from "../../../runtimes/gateway/src/backends/open-backend.ts";
 import { type GatewayConfigInput, gatewayConfig } from "../../../runtimes/gateway/src/config.ts";
 import { Redactor } from "../../../runtimes/gateway/src/redaction.ts";
+import type { Tavily } from "../../../runtimes/gateway/src/search/tavily.ts";
 import { createGatewayApi } from "../../../runtimes/gateway/src/server/api.ts";
+import type { ExpiringStore } from "../../../runtimes/gateway/src/store/expiring-store.ts";
+import { MemoryStore } from "../../../runtimes/gateway/src/store/memory-store.ts";
 import { StaticTokens } from "../../../runtimes/gateway/src/tenants/static-tokens.ts";
 import { Tenants } from "../../../runtimes/gateway/src/tenants/tenant.ts";
 
@@ -43,9 +46,12 @@ export class TestFiles {
 export interface GatewayOptions extends Partial<GatewayConfigInput> {
   readonly models: GatewayConfigInput["models"];
   readonly files: TestFiles;
+  readonly keeper?: BudgetKeeper;
+  readonly store?: ExpiringStore;
+  readonly tavily?: Tavily;
 }
 
-export async function startGateway({ files, ...given }: GatewayOptions, keeper?: BudgetKeeper): Promise<TestGateway> {
+export async function startGateway({ files, keeper, store, tavily, ...given }: GatewayOptions): Promise<TestGateway> {
   const config = gatewayConfig.parse({ route: { uid: randomUUID(), name: "main", namespace: "bellwether" }, ...given });
   const metrics = new Metrics();
   const redactor = new Redactor();
@@ -53,6 +59,9 @@ export async function startGateway({ files, ...given }: GatewayOptions, keeper?:
   const opened = await openGateway({
     config,
     budget: keeper,
+    store: store ?? new MemoryStore({ maxEntries: 1_000, maxCharacters: 1_000_000 }, systemClock),
+    remember: () => undefined,
+    log: silentLogger,
     metrics,
     clock: systemClock,
     newId: randomUUID,
@@ -61,6 +70,8 @@ export async function startGateway({ files, ...given }: GatewayOptions, keeper?:
   const tokens = files.write("tokens.json", JSON.stringify({ alpha: alphaToken, beta: betaToken }));
   const api = createGatewayApi({
     ...opened,
+    search: tavily,
+    statusReaders: ["alpha"],
     verifier: new StaticTokens(tokens),
     tenants: new Tenants(config, true),
     redactor,

@@ -21,8 +21,6 @@ export interface SeenCall {
   readonly authorization: string | undefined;
   readonly url: string;
   usage: StandInUsage | undefined;
-  /** The caller hung up before the end. */
-  abandoned: boolean;
 }
 
 const mostSeen = 20_000;
@@ -75,10 +73,8 @@ export class OpenAiStandIn {
       body,
       authorization,
       usage: undefined,
-      abandoned: false,
     };
     if (this.seen.length < mostSeen) this.seen.push(call);
-    response.on("close", () => (call.abandoned = !response.writableEnded));
     await this.gate;
     if (this.#refuses(call, response)) return;
     if (call.path.endsWith("/embeddings")) return this.#embed(call, response);

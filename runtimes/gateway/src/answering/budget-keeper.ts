@@ -61,6 +61,10 @@ export class BudgetKeeper implements Budget {
     };
   }
 
+  get limits(): SpendLimits {
+    return this.#limits;
+  }
+
   /** Leases ahead, so that the first request finds money. */
   start(): void {
     this.#current();

@@ -1,19 +1,26 @@
 import { type Clock, CodedError } from "@bellwether/service-kit";
+import type { Completion, Piece } from "../backends/backend.ts";
 import type { BudgetState } from "../budget/budget-state.ts";
 import { NOTHING } from "../budget/spend.ts";
+import type { CacheScope } from "../cache/exact-key.ts";
 import type { GatewayErrorCode } from "../errors.ts";
 import { Attempts } from "../routing/attempts.ts";
 import { type RoutingRules, chooseModels } from "../routing/choose-models.ts";
 import type { ChatRequest } from "../server/chat-request.ts";
+import type { AnswerCache, FoundAnswer } from "../store/answer-cache.ts";
 import type { Tenant } from "../tenants/tenant.ts";
-import type { StreamedAnswer, WholeAnswer } from "./answer.ts";
-import type { Asked, ModelCalls } from "./model-calls.ts";
+import { type CacheState, CompletionCollector, type StreamedAnswer, type WholeAnswer, piecesOf } from "./answer.ts";
 import { type CountTokens, measurePrompt } from "./context-fit.ts";
+import type { Asked, Got, ModelCalls } from "./model-calls.ts";
 import { type RouteModel, candidateOf, modelUnknown } from "./route-model.ts";
+import { SingleFlight, isAbandoned } from "./single-flight.ts";
 
 export interface GatewayParts {
   readonly models: readonly RouteModel[];
   readonly calls: ModelCalls;
+  readonly cache: AnswerCache;
+  /** Of the route; `shared`: its strategies see each other's answers. */
+  readonly scope: { readonly route: string; readonly shared: boolean };
   readonly rules: RoutingRules;
   readonly maxAttempts: number;
   readonly budgetState: () => BudgetState;
@@ -30,35 +37,90 @@ export interface Caller {
   readonly gone: AbortSignal;
 }
 
-/** Answers chat completions of one route. */
+interface Planned {
+  readonly attempts: Attempts;
+  /** The model that should answer; another one's answer is not kept for long. */
+  readonly wanted: string;
+}
+
+/** Answers chat completions of one route: from the cache, from a call of the same question that is under way, or by a model. */
 export class Gateway {
   readonly #parts: GatewayParts;
+  readonly #flights = new SingleFlight<FoundAnswer>();
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
   }
 
   async complete(request: ChatRequest, caller: Caller): Promise<WholeAnswer> {
-    const got = await this.#parts.calls.complete(this.#plan(request), this.#asked(request, caller));
-    const { model, queueMs, failedAttempts } = got;
-    return {
-      notes: { model: model.name, cache: "miss", queueMs, failedAttempts },
-      completion: got.answer,
-      spend: got.spend() ?? NOTHING,
-    };
+    const { key, known } = await this.#known(request, caller);
+    if (known) return wholeOf(known);
+    const planned = this.#plan(request);
+    const flight = key === undefined ? undefined : this.#flights.begin(key);
+    try {
+      const got = await this.#parts.calls.complete(planned.attempts, this.#asked(request, caller));
+      const found = { model: got.model.name, completion: got.answer };
+      this.#keep(key, request, { ...found, degraded: found.model !== planned.wanted });
+      flight?.land(found);
+      return { notes: notesOf(got), completion: got.answer, spend: got.spend() ?? NOTHING };
+    } catch (error) {
+      flight?.crash(error);
+      throw error;
+    }
   }
 
   async stream(request: ChatRequest, caller: Caller): Promise<StreamedAnswer> {
-    const got = await this.#parts.calls.stream(this.#plan(request), this.#asked(request, caller));
-    const { model, queueMs, failedAttempts } = got;
-    return { notes: { model: model.name, cache: "miss", queueMs, failedAttempts }, pieces: got.answer };
+    const { key, known } = await this.#known(request, caller);
+    if (known) return { notes: wholeOf(known).notes, pieces: piecesOf(known.found.completion) };
+    const planned = this.#plan(request);
+    const flight = key === undefined ? undefined : this.#flights.begin(key);
+    try {
+      const got = await this.#parts.calls.stream(planned.attempts, this.#asked(request, caller));
+      const onEnd = (completion: Completion): void => {
+        const found = { model: got.model.name, completion };
+        this.#keep(key, request, { ...found, degraded: found.model !== planned.wanted });
+        flight?.land(found);
+      };
+      return { notes: notesOf(got), pieces: collected(got.answer, { onEnd, onError: (error) => flight?.crash(error) }) };
+    } catch (error) {
+      flight?.crash(error);
+      throw error;
+    }
   }
 
-  #plan(request: ChatRequest): Attempts {
+  /** What is there already: kept, or just being asked by another request of the same scope. */
+  async #known(request: ChatRequest, { tenant, gone }: Caller): Promise<{ key: string | undefined; known: Known | undefined }> {
+    const key = this.#parts.cache.keyOf(request, this.#scopeOf(tenant));
+    if (key === undefined) return { key, known: undefined };
+    const found = await this.#parts.cache.find(key);
+    if (found) return { key, known: { found, cache: "exact" } };
+    for (let flight = this.#flights.joined(key); flight !== undefined; flight = this.#flights.joined(key)) {
+      try {
+        return { key, known: { found: await flight, cache: "shared" } };
+      } catch (error) {
+        if (!isAbandoned(error) || gone.aborted) throw error;
+      }
+    }
+    return { key, known: undefined };
+  }
+
+  #scopeOf(tenant: Tenant): CacheScope {
+    const { route, shared } = this.#parts.scope;
+    return shared ? { route, shared } : { route, tenant: tenant.name };
+  }
+
+  #keep(key: string | undefined, request: ChatRequest, answer: FoundAnswer & { degraded: boolean }): void {
+    // Not waited for: the answer is there, and the store reports its own absence.
+    if (key !== undefined) void this.#parts.cache.keep(key, request, { ...answer, held: true });
+  }
+
+  #plan(request: ChatRequest): Planned {
     const { models, rules, maxAttempts, budgetState } = this.#parts;
-    const candidates = models.map(candidateOf);
-    const choice = chooseModels(candidates, rules, { asked: request.model, complexity: 0, budget: budgetState() });
-    if (choice.chosen) return new Attempts([...choice.models, ...choice.escalation], maxAttempts);
+    const choice = chooseModels(models.map(candidateOf), rules, { asked: request.model, complexity: 0, budget: budgetState() });
+    if (choice.chosen) {
+      const order = [...choice.models, ...choice.escalation];
+      return { attempts: new Attempts(order, maxAttempts), wanted: order[0]?.name ?? request.model };
+    }
     switch (choice.reason) {
       case "MODEL_UNKNOWN":
         throw modelUnknown(models, choice.asked);
@@ -80,5 +142,39 @@ export class Gateway {
       weight: tenant.weight,
       gone,
     };
+  }
+}
+
+interface Known {
+  readonly found: FoundAnswer;
+  readonly cache: CacheState;
+}
+
+function wholeOf({ found, cache }: Known): WholeAnswer {
+  return {
+    notes: { model: found.model, cache, queueMs: 0, failedAttempts: 0 },
+    completion: found.completion,
+    spend: NOTHING,
+  };
+}
+
+function notesOf({ model, queueMs, failedAttempts }: Got<unknown>): WholeAnswer["notes"] {
+  return { model: model.name, cache: "miss", queueMs, failedAttempts };
+}
+
+async function* collected(
+  pieces: AsyncIterable<Piece>,
+  { onEnd, onError }: { onEnd: (completion: Completion) => void; onError: (error: unknown) => void },
+): AsyncGenerator<Piece> {
+  const collector = new CompletionCollector();
+  try {
+    for await (const piece of pieces) {
+      collector.add(piece);
+      yield piece;
+    }
+    onEnd(collector.completion());
+  } catch (error) {
+    onError(error);
+    throw error;
   }
 }

@@ -10,7 +10,7 @@ import { type MeasuredPrompt, boundsFor } from "./context-fit.ts";
 import { type Bounds, type Charge, type Hold, worstCase } from "./metering.ts";
 import { type RouteModel, findModel } from "./route-model.ts";
 
-/** A request in front of a local model. */
+/** A request in front of a model. */
 export interface Turn {
   readonly id: string;
   readonly tenant: string;
@@ -20,7 +20,7 @@ export interface Turn {
   readonly signal: AbortSignal;
 }
 
-/** Lets requests through to local models in turn. */
+/** Lets requests through to models in turn. */
 export interface Turns {
   /** Resolves when it is the request's turn, with what gives it back; to be called once. Throws QUEUE_FULL, QUEUE_DEADLINE or CALLER_GONE. */
   take(model: RouteModel, turn: Turn): Promise<() => void>;
@@ -35,6 +35,8 @@ export interface Budget {
 export interface CallEvents {
   charged(model: RouteModel, charge: { charge: Charge; usage: Usage | undefined; tenant: string }): void;
   failed(model: RouteModel, failure: CodedError): void;
+  /** For a turn at a model. */
+  waited(seconds: number): void;
 }
 
 export interface ModelCallsParts {
@@ -120,6 +122,7 @@ export class ModelCalls {
       const queuedMs = this.#parts.clock.nowMs();
       const giveBack = await this.#turn(model, { asked, bounds });
       queueMs = this.#parts.clock.nowMs() - queuedMs;
+      this.#parts.events.waited(queueMs / 1_000);
       try {
         const hold = await this.#hold(model, { asked, bounds });
         return await how.start(this.#attempt(model, { asked, bounds, hold, onSpend: (spent) => (spend = spent), giveBack }));
@@ -132,7 +135,6 @@ export class ModelCalls {
   }
 
   async #turn(model: RouteModel, { asked, bounds }: { asked: Asked; bounds: Bounds }): Promise<() => void> {
-    if (!model.local) return nothing;
     const { id, tenant, weight, gone: signal } = asked;
     const cost = bounds.inputTokens + bounds.outputTokens;
     const leave = await this.#parts.turns.take(model, { id: `${id}/${model.name}`, tenant, weight, cost, signal });

@@ -15,13 +15,16 @@ interface Waiter {
   reject(error: CodedError): void;
 }
 
-/** A fair queue in front of each local model, driven by the clock and by those who come and go. */
+/** A hosted model has as much room as its provider gives it; the strategies' own limit holds there, too. */
+const hostedSlots = 10_000;
+
+/** A fair queue in front of each model, driven by the clock and by those who come and go. */
 export class ModelQueues implements Turns {
   readonly #lines = new Map<string, Line>();
 
   constructor(models: readonly RouteModel[], options: { limits: QueueLimits; clock: Clock }) {
     for (const { name, config } of models) {
-      if (config.ollama) this.#lines.set(name, new Line({ ...options, model: name, slots: config.ollama.parallel }));
+      this.#lines.set(name, new Line({ ...options, model: name, slots: config.ollama?.parallel ?? hostedSlots }));
     }
   }
 

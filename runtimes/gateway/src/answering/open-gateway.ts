@@ -1,11 +1,17 @@
-import { type Clock, CodedError, type Metrics } from "@bellwether/service-kit";
+import { type Clock, CodedError, type Logger, type Metrics } from "@bellwether/service-kit";
+import { formatDecimal } from "@bellwether/trading/decimal";
+import { usedRatio } from "../budget/spend.ts";
 import type { GatewayConfig } from "../config.ts";
 import { GatewayMetrics } from "../metrics.ts";
-import type { BudgetKeeper } from "./budget-keeper.ts";
-import { noBudget } from "./budget-keeper.ts";
+import { RateLimit } from "../server/rate-limit.ts";
+import { AnswerCache, type AnswerRow } from "../store/answer-cache.ts";
+import type { ExpiringStore } from "../store/expiring-store.ts";
+import { Thoughts } from "../store/thoughts.ts";
+import { type BudgetKeeper, noBudget } from "./budget-keeper.ts";
 import { countTokens } from "./count-tokens.ts";
+import { EmbeddingCalls } from "./embedding-calls.ts";
 import { Gateway } from "./gateway.ts";
-import { ModelCalls } from "./model-calls.ts";
+import { type CallEvents, ModelCalls } from "./model-calls.ts";
 import { ModelQueues } from "./model-queues.ts";
 import { type OpenBackend, type RouteModel, openModels } from "./route-model.ts";
 
@@ -13,39 +19,49 @@ export interface OpenGatewayParts {
   readonly config: GatewayConfig;
   /** Undefined: the route has no budget. */
   readonly budget: BudgetKeeper | undefined;
+  /** Answers and thoughts. */
+  readonly store: ExpiringStore;
+  /** Hears of every answer that is kept. */
+  readonly remember: (row: AnswerRow) => void;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  readonly log: Logger;
   readonly newId: () => string;
   readonly openBackend: OpenBackend;
 }
 
+/** A route put together: what its HTTP interface serves. */
 export interface OpenedGateway {
   readonly gateway: Gateway;
+  readonly embeddings: EmbeddingCalls;
+  readonly cache: AnswerCache;
+  readonly thoughts: Thoughts;
+  readonly limits: { readonly requests: RateLimit | undefined; readonly tokens: RateLimit | undefined };
   readonly models: readonly RouteModel[];
   readonly observed: GatewayMetrics;
+  readonly status: () => object;
 }
 
 /** Puts a route together from its configuration. */
 export async function openGateway(parts: OpenGatewayParts): Promise<OpenedGateway> {
-  const { config, budget, clock, newId } = parts;
-  const models = await openModels(config, parts.openBackend);
-  const queues = new ModelQueues(models, { limits: config.limits, clock });
-  const observed = new GatewayMetrics(parts.metrics, { models, waiting: (model) => queues.waiting(model) });
+  const { config, budget, clock, newId, store, log, remember } = parts;
+  const models = await openModels(config, { open: parts.openBackend, clock });
+  const turns = new ModelQueues(models, { limits: config.limits, clock });
+  const observed = new GatewayMetrics(parts.metrics, { models, waiting: (model) => turns.waiting(model) });
+  const limits = rateLimits(config, clock);
+  const events = eventsOf(observed, limits.tokens);
   const onExhausted = config.budget?.onExhausted ?? "LocalOnly";
-  const calls = new ModelCalls({
-    models,
-    turns: queues,
-    budget: budget ?? noBudget,
-    events: observed,
-    clock,
-    onExhausted,
-    firstByteTimeoutMs: config.firstByteTimeoutMs,
-    idleTimeoutMs: config.idleTimeoutMs,
-  });
+  const { firstByteTimeoutMs, idleTimeoutMs } = config;
+  const asking = { models, turns, budget: budget ?? noBudget, events, clock };
+  const { uid: routeUid } = config.route;
+  const { ttlMs, volatileTtlMs, shared } = config.cache;
+  const cache = new AnswerCache({ store, times: { ttlMs, volatileTtlMs }, remember, clock, log });
   const { strategy, complexityThreshold, fallback } = config.routing;
   const gateway = new Gateway({
     models,
-    calls,
+    calls: new ModelCalls({ ...asking, onExhausted, firstByteTimeoutMs, idleTimeoutMs }),
+    cache,
+    scope: { route: routeUid, shared },
     rules: { strategy, fallback, onExhausted, complexityThreshold: Number(complexityThreshold) },
     maxAttempts: config.retry.maxAttempts,
     budgetState: () => budget?.figures().state ?? "Available",
@@ -54,5 +70,60 @@ export async function openGateway(parts: OpenGatewayParts): Promise<OpenedGatewa
     newId,
     clock,
   });
-  return { gateway, models, observed };
+  const embeddings = new EmbeddingCalls({ ...asking, timeoutMs: firstByteTimeoutMs, newId });
+  const thoughts = new Thoughts(store, { routeUid, ttlMs: config.thoughts.ttlMs });
+  const status = (): object => statusOf({ models, observed, budget, config });
+  return { gateway, embeddings, cache, thoughts, limits, models, observed, status };
+}
+
+function rateLimits({ limits }: GatewayConfig, clock: Clock): OpenedGateway["limits"] {
+  const { requestsPerMinute, tokensPerMinute } = limits;
+  const limit = (perMinute: number | undefined, what: string): RateLimit | undefined =>
+    perMinute === undefined ? undefined : new RateLimit(perMinute, { what, clock });
+  return { requests: limit(requestsPerMinute, "requests"), tokens: limit(tokensPerMinute, "tokens") };
+}
+
+function eventsOf(observed: GatewayMetrics, tokens: RateLimit | undefined): CallEvents {
+  return {
+    charged: (model, event) => {
+      observed.charged(model, event);
+      if (event.usage) tokens?.take(event.usage.inputTokens + event.usage.outputTokens);
+    },
+    failed: (model, failure) => observed.failed(model, failure),
+    waited: (seconds) => observed.waited(seconds),
+  };
+}
+
+interface StatusParts {
+  readonly models: readonly RouteModel[];
+  readonly observed: GatewayMetrics;
+  readonly budget: BudgetKeeper | undefined;
+  readonly config: GatewayConfig;
+}
+
+/** What the operator makes `status` of. */
+function statusOf({ models, observed, budget }: StatusParts): object {
+  return {
+    models: models.map(({ name, breaker, local }) => {
+      const failure = breaker.lastFailure;
+      const open = breaker.state !== "Closed" && failure !== undefined;
+      return { name, local, breaker: breaker.state, ...(open && { because: { code: failure.code, message: failure.message } }) };
+    }),
+    ...(budget && { budget: budgetStatus(budget) }),
+    cache: observed.cacheFigures(),
+  };
+}
+
+function budgetStatus(budget: BudgetKeeper): object {
+  const { period, spent, state } = budget.figures();
+  const { fault } = budget;
+  return {
+    periodStart: new Date(period.startMs).toISOString(),
+    periodEnd: new Date(period.endMs).toISOString(),
+    spentUsd: formatDecimal(spent.usd),
+    tokens: Number(spent.tokens),
+    ratio: usedRatio(spent, budget.limits).toFixed(4),
+    state,
+    ...(fault !== undefined && { fault }),
+  };
 }

@@ -1,4 +1,4 @@
-import { CodedError } from "@bellwether/service-kit";
+import { type Clock, CodedError } from "@bellwether/service-kit";
 import { parseDecimal } from "@bellwether/trading/decimal";
 import type { Backend } from "../backends/backend.ts";
 import { ModelBreaker } from "../backends/breaker.ts";
@@ -24,11 +24,11 @@ export interface RouteModel {
 export type OpenBackend = (model: ModelConfig) => Promise<Backend>;
 
 /** The models of a route, in the order of its manifest. */
-export async function openModels(config: GatewayConfig, open: OpenBackend): Promise<readonly RouteModel[]> {
-  return Promise.all(config.models.map(async (model) => routeModel(model, { config, backend: await open(model) })));
+export async function openModels(config: GatewayConfig, { open, clock }: { open: OpenBackend; clock: Clock }): Promise<readonly RouteModel[]> {
+  return Promise.all(config.models.map(async (model) => routeModel(model, { config, backend: await open(model), clock })));
 }
 
-function routeModel(model: ModelConfig, { config, backend }: { config: GatewayConfig; backend: Backend }): RouteModel {
+function routeModel(model: ModelConfig, { config, backend, clock }: { config: GatewayConfig; backend: Backend; clock: Clock }): RouteModel {
   const price: TokenPrice = {
     inputPerMillionTokens: parseDecimal(model.price.inputPerMillionTokens),
     outputPerMillionTokens: parseDecimal(model.price.outputPerMillionTokens),
@@ -40,7 +40,7 @@ function routeModel(model: ModelConfig, { config, backend }: { config: GatewayCo
     name: model.name,
     config: model,
     backend,
-    breaker: new ModelBreaker(model.name, { ...breaker, failureRatio: Number(failureRatio) }),
+    breaker: new ModelBreaker(model.name, { ...breaker, failureRatio: Number(failureRatio), clock }),
     price,
     local,
     paid: !local && config.budget !== undefined && (costs || config.budget.monthlyTokens !== undefined),

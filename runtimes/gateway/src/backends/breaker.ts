@@ -1,4 +1,4 @@
-import { CodedError } from "@bellwether/service-kit";
+import { type Clock, CodedError } from "@bellwether/service-kit";
 import {
   BrokenCircuitError,
   type CircuitBreakerPolicy,
@@ -58,10 +58,15 @@ class SamplingOrTripped implements IBreaker {
 export class ModelBreaker {
   readonly #policy: CircuitBreakerPolicy;
   readonly #model: string;
+  readonly #clock: Pick<Clock, "nowMs">;
+  readonly #openForMs: number;
   #trial = false;
+  #openUntilMs = 0;
 
-  constructor(model: string, options: BreakerOptions) {
+  constructor(model: string, { clock, ...options }: BreakerOptions & { clock: Pick<Clock, "nowMs"> }) {
     this.#model = model;
+    this.#clock = clock;
+    this.#openForMs = options.openForMs;
     const breaker = new SamplingOrTripped(options);
     const counts = handleWhen((error) => {
       // A full queue or an empty purse says nothing about the model.
@@ -70,11 +75,14 @@ export class ModelBreaker {
       return breakerWeight(error) !== "ignore";
     });
     this.#policy = circuitBreaker(counts, { breaker, halfOpenAfter: options.openForMs });
+    this.#policy.onBreak(() => (this.#openUntilMs = this.#clock.nowMs() + this.#openForMs));
   }
 
   get state(): BreakerState {
     if (this.#policy.state === CircuitState.Closed) return "Closed";
-    return this.#policy.state === CircuitState.HalfOpen ? "HalfOpen" : "Open";
+    // cockatiel calls itself open until the next request; who chooses models by this would never send one.
+    const waits = this.#policy.state === CircuitState.Open && this.#clock.nowMs() < this.#openUntilMs;
+    return waits || this.#trial ? "Open" : "HalfOpen";
   }
 
   /** What the last counted failure was: the condition that names the Secret is made of it. */

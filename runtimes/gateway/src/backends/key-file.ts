@@ -20,12 +20,6 @@ export class KeyFile {
     this.#onKey = parts.onKey;
   }
 
-  /** Changes when the key does: a breaker that a wrong key has opened need not wait any longer. */
-  get stamp(): string {
-    this.#look();
-    return this.#stamp;
-  }
-
   /** @throws BackendFailure MODEL_KEY_MISSING */
   read(): string {
     this.#look();

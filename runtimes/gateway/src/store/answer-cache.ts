@@ -1,0 +1,111 @@
+import { type Clock, type Logger, hasCode } from "@bellwether/service-kit";
+import { z } from "zod";
+import type { Completion } from "../backends/backend.ts";
+import { type CacheTimes, type CacheableAnswer, keepAnswer, mayLookUp } from "../cache/cacheable.ts";
+import { type CacheScope, exactKey } from "../cache/exact-key.ts";
+import type { ChatRequest } from "../server/chat-request.ts";
+import type { ExpiringStore } from "./expiring-store.ts";
+
+const usage = z.strictObject({ inputTokens: z.int(), outputTokens: z.int(), cachedInputTokens: z.int() });
+/** An answer as it is kept. Read back strictly: another version's, or anybody else's, is a miss. */
+const keptAnswer = z.strictObject({
+  model: z.string(),
+  content: z.string(),
+  reasoning: z.string().optional(),
+  finishReason: z.literal("stop"),
+  usage: usage.optional(),
+});
+type KeptAnswer = z.output<typeof keptAnswer>;
+
+export interface FoundAnswer {
+  readonly model: string;
+  readonly completion: Completion;
+}
+
+/** What is written down for restarts. */
+export interface AnswerRow {
+  readonly key: string;
+  readonly text: string;
+  readonly expiresMs: number;
+}
+
+export interface AnswerCacheParts {
+  readonly store: ExpiringStore;
+  readonly times: CacheTimes;
+  /** Hears of every answer that is kept; never waited for. */
+  readonly remember: (row: AnswerRow) => void;
+  readonly clock: Pick<Clock, "nowMs">;
+  readonly log: Logger;
+}
+
+/** Key of an answer in the store. */
+function answerKey(key: string): string {
+  return `bellwether:answer:${key}`;
+}
+
+/** Exact answers: the same question of the same tenant, and nothing else. A store that is away is a miss, never an error. */
+export class AnswerCache {
+  readonly #parts: AnswerCacheParts;
+
+  constructor(parts: AnswerCacheParts) {
+    this.#parts = parts;
+  }
+
+  /** The key under which a request's answer may be found or shared; undefined when each call wants an answer of its own. */
+  keyOf(request: ChatRequest, scope: CacheScope): string | undefined {
+    return mayLookUp(request) ? exactKey(request, scope) : undefined;
+  }
+
+  async find(key: string): Promise<FoundAnswer | undefined> {
+    const text = await this.#quietly(() => this.#parts.store.get(answerKey(key)));
+    return text === undefined ? undefined : readKept(text);
+  }
+
+  async keep(key: string, request: ChatRequest, answer: FoundAnswer & Pick<CacheableAnswer, "degraded" | "held">): Promise<void> {
+    const { model, completion, degraded, held } = answer;
+    const { content, reasoning, usage: used } = completion;
+    const kept = keepAnswer(request, { ...completion, degraded, held }, this.#parts.times);
+    if (!kept.keep || content === null) return;
+    const entry: KeptAnswer = {
+      model,
+      content,
+      finishReason: "stop",
+      ...(reasoning !== undefined && { reasoning }),
+      ...(used && { usage: used }),
+    };
+    const text = JSON.stringify(entry);
+    this.#parts.remember({ key, text, expiresMs: this.#parts.clock.nowMs() + kept.ttlMs });
+    await this.#quietly(() => this.#parts.store.set(answerKey(key), text, kept.ttlMs));
+  }
+
+  /** Puts rows of an earlier life back; those that are over are left. */
+  async restore(rows: readonly AnswerRow[]): Promise<void> {
+    for (const { key, text, expiresMs } of rows) {
+      const ttlMs = expiresMs - this.#parts.clock.nowMs();
+      if (ttlMs > 0) await this.#quietly(() => this.#parts.store.set(answerKey(key), text, ttlMs));
+    }
+  }
+
+  async #quietly<T>(work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!hasCode(error, "STORE_UNAVAILABLE")) throw error;
+      this.#parts.log.debug({ err: error }, "the cache is away");
+      return undefined;
+    }
+  }
+}
+
+function readKept(text: string): FoundAnswer | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const parsed = keptAnswer.safeParse(value);
+  if (!parsed.success) return undefined;
+  const { model, reasoning, usage: used, ...completion } = parsed.data;
+  return { model, completion: { ...completion, ...(reasoning !== undefined && { reasoning }), usage: used } };
+}
