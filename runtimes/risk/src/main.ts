@@ -31,6 +31,8 @@ import { FilePolicySource } from "./policy/file-policy-source.ts";
 import { KubernetesPolicySource } from "./policy/kubernetes-policy-source.ts";
 import type { PolicySource } from "./policy/policy-source.ts";
 import { RiskService } from "./service.ts";
+import { PnlStream } from "./streams/pnl-stream.ts";
+import type { RedisWriter } from "./streams/redis-writer.ts";
 import { HttpBroker } from "./venue/broker.ts";
 import { MarketFeed } from "./venue/market-feed.ts";
 
@@ -45,7 +47,9 @@ async function main(lifetime: Lifetime): Promise<void> {
   const dsn = (): string => readFileSync(config.dsnFile, "utf8").trim();
   const database = new Database({ dsn, clock: systemClock, log, applicationName: `bellwether-risk ${config.policy.name}` });
   lifetime.onShutdown(() => database.close());
-  const { service, feeds } = compose({ database, hub, metrics, lifetime });
+  const figures = riskMetrics(metrics);
+  const { service, feeds } = compose({ database, hub, figures, lifetime });
+  const stream = await pnlStream({ hub, figures, lifetime });
   const { source, live } = await policySource();
   lifetime.onShutdown(() => source.close());
   source.watch((policy) => service.setPolicy(policy));
@@ -64,6 +68,7 @@ async function main(lifetime: Lifetime): Promise<void> {
       database.check(),
       service.journalCheck(),
       source.check(),
+      ...(stream ? [stream.check()] : []),
       ...service.accounts.map((account) => account.venueCheck()),
       ...feeds.map((feed) => feed.check()),
     ],
@@ -82,11 +87,26 @@ async function main(lifetime: Lifetime): Promise<void> {
 interface Parts {
   readonly database: Database;
   readonly hub: EventHub;
-  readonly metrics: Metrics;
+  readonly figures: RiskMetrics;
   readonly lifetime: Lifetime;
 }
 
-function compose({ database, hub, metrics, lifetime }: Parts): { service: RiskService; feeds: MarketFeed[] } {
+/** Where the configuration names a Redis; its client is loaded only then. */
+async function pnlStream({ hub, figures, lifetime }: Omit<Parts, "database">): Promise<Pick<RedisWriter, "check"> | undefined> {
+  if (config.redisUrlFile === undefined) return undefined;
+  const url = readFileSync(config.redisUrlFile, "utf8").trim();
+  const redis = await import("./streams/redis-writer.ts");
+  const writer = new redis.RedisWriter({ url, policyUid: config.policy.uid, clock: systemClock });
+  const stream = new PnlStream({ writer, clock: systemClock, log, onOutcome: (outcome) => figures.pnlStream(outcome) });
+  lifetime.onShutdown(() => {
+    stream.close();
+    writer.close();
+  });
+  hub.subscribePolicy(stream);
+  return writer;
+}
+
+function compose({ database, hub, figures, lifetime }: Parts): { service: RiskService; feeds: MarketFeed[] } {
   const clients = new Map(
     config.brokers.map(({ account, baseUrl, tokenFile }) => [
       account,
@@ -94,7 +114,6 @@ function compose({ database, hub, metrics, lifetime }: Parts): { service: RiskSe
     ]),
   );
   const feeds = new Map<string, MarketFeed>();
-  const figures = riskMetrics(metrics);
   const service: RiskService = new RiskService({
     alerts: alertWatch({ database, figures, lifetime, write: (work) => service.write(work) }),
     policy: config.policy,
@@ -128,8 +147,7 @@ function compose({ database, hub, metrics, lifetime }: Parts): { service: RiskSe
   return { service, feeds: [...feeds.values()] };
 }
 
-interface AlertParts extends Pick<Parts, "database" | "lifetime"> {
-  readonly figures: RiskMetrics;
+interface AlertParts extends Omit<Parts, "hub"> {
   readonly write: RiskService["write"];
 }
 

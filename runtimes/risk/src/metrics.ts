@@ -17,6 +17,8 @@ export interface RiskMetrics {
   alertsFiring(count: number): void;
   /** What became of a post to the webhook. */
   webhook(outcome: string): void;
+  /** What became of an entry of the Redis stream. */
+  pnlStream(outcome: "written" | "dropped"): void;
 }
 
 export interface PortfolioFigures {
@@ -69,6 +71,10 @@ export function riskMetrics(metrics: Metrics): RiskMetrics {
     help: "Posts to the policy's webhook, by what became of them.",
     labels: ["outcome"],
   });
+  const pnlEntries = metrics.counter("bellwether_risk_pnl_stream_total", {
+    help: "Entries for the Redis stream of equity and P&L: written, or dropped for newer ones.",
+    labels: ["outcome"],
+  });
   const firing = metrics.gauge("bellwether_risk_alerts_firing", { help: "Alerts that are firing now." });
   return {
     breakers: (views) => {
@@ -79,6 +85,7 @@ export function riskMetrics(metrics: Metrics): RiskMetrics {
     },
     alertTold: ({ severity, state }) => alerts.inc({ severity, state }),
     webhook: (outcome) => webhooks.inc({ outcome }),
+    pnlStream: (outcome) => pnlEntries.inc({ outcome }),
     alertsFiring: (count) => firing.set(count),
     verdict: (verdict) => decisions.inc({ verdict }),
     decisionSeconds: (seconds) => decided.observe(seconds),
