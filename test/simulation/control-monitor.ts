@@ -24,6 +24,8 @@ export class ControlMonitor {
   readonly #nowMs: () => number;
   readonly #deleted = new Set<string>();
   #phases = new Map<string, Phase>();
+  /** The states as they were read last: most commits change none of them. */
+  #states = "";
   #resets = 0;
   #orders = 0;
   /** When the last sales of everything were approved. */
@@ -50,7 +52,8 @@ export class ControlMonitor {
 
   /** An older copy: what it says is where counting begins. */
   restored(): void {
-    this.#phases = this.#read();
+    this.#states = "";
+    this.#phases = this.#read() ?? new Map<string, Phase>();
     this.#resets = this.#countResets();
     this.#orders = this.#server.size("risk.orders");
   }
@@ -79,7 +82,9 @@ export class ControlMonitor {
   }
 
   #look(): void {
+    if ([...this.#phases.values()].some(({ phase }) => phase !== "Armed")) this.#trippedMs = this.#nowMs();
     const phases = this.#read();
+    if (!phases) return this.#lookAtOrders();
     if ([...phases.values()].some(({ phase }) => phase !== "Armed")) this.#trippedMs = this.#nowMs();
     this.#lookAtBreakers(phases);
     this.#phases = phases;
@@ -140,13 +145,14 @@ export class ControlMonitor {
     return strategy !== undefined && this.#server.cell("risk.strategies", strategy, "settled_at") !== null;
   }
 
-  #read(): Map<string, Phase> {
-    return new Map(
-      [...this.#server.peek("risk.breakers")].map((row) => [
-        String(this.#server.cell("risk.breakers", row, "type")),
-        JSON.parse(String(this.#server.cell("risk.breakers", row, "state"))) as Phase,
-      ]),
-    );
+  /** Undefined: neither a state nor the number of resets has changed since the last look. */
+  #read(): Map<string, Phase> | undefined {
+    const cell = (row: Row, name: string): string => String(this.#server.cell("risk.breakers", row, name));
+    const rows = [...this.#server.peek("risk.breakers")];
+    const states = `${this.#server.size("risk.control_events")} ${rows.map((row) => cell(row, "state")).join()}`;
+    if (states === this.#states) return undefined;
+    this.#states = states;
+    return new Map(rows.map((row) => [cell(row, "type"), JSON.parse(cell(row, "state")) as Phase]));
   }
 
   #events(what: string): Row[] {

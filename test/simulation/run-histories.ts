@@ -11,6 +11,8 @@ export interface Run {
   /** Ends the run after so many failing histories. */
   readonly mostFailures: number;
   readonly onHistory?: (done: number, failures: number) => void;
+  /** Told at once: a long run may be broken off. */
+  readonly onFailure?: (failure: Failure) => void;
 }
 
 export interface Failure {
@@ -56,7 +58,7 @@ export const nothingRun: RunResult = {
 
 /** Runs histories one after another. A violated invariant, or anything else that must not happen, is a failure of its seed. */
 export async function runHistories(run: Run, template?: Template): Promise<RunResult> {
-  const { firstSeed, histories, mutant, mostFailures, onHistory } = run;
+  const { firstSeed, histories, mutant, mostFailures, onHistory, onFailure } = run;
   // Thousands of errors are made in a history and read by their code: their stacks would cost more than all else.
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = histories === 1 ? stackTraceLimit : 0;
@@ -64,7 +66,9 @@ export async function runHistories(run: Run, template?: Template): Promise<RunRe
     const from = template ?? (await makeTemplate());
     let sum = nothingRun;
     while (sum.histories < histories && sum.failures.length < mostFailures) {
-      sum = sumOf(sum, await outcomeOf(firstSeed + sum.histories, from, mutant));
+      const outcome = await outcomeOf(firstSeed + sum.histories, from, mutant);
+      sum = sumOf(sum, outcome);
+      for (const failure of outcome.failures) onFailure?.(failure);
       onHistory?.(sum.histories, sum.failures.length);
     }
     return sum;

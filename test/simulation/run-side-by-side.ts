@@ -23,6 +23,7 @@ export async function runSideBySide(run: Run, jobs: number): Promise<RunResult> 
   };
   const take = (result: RunResult): void => {
     sum = sumOf(sum, result);
+    for (const failure of result.failures) run.onFailure?.(failure);
     run.onHistory?.(sum.histories, sum.failures.length);
   };
   const threads = Math.min(jobs, Math.ceil(run.histories / chunk));

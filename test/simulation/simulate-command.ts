@@ -3,18 +3,20 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { Coverage, type Fault, type Step, faults, pairCount, pairs, steps } from "./coverage.ts";
 import { type Mutant, controlMutants, mutants } from "./mutants.ts";
-import { type RunResult, replayCommand, runHistories } from "./run-histories.ts";
+import { type Failure, type RunResult, replayCommand, runHistories } from "./run-histories.ts";
+import { type ReplayResult, runOnPostgres } from "./run-on-postgres.ts";
 import { runSideBySide } from "./run-side-by-side.ts";
 
 const help = `Generated histories of agents, risk, broker, journal, exchange and network on a virtual clock: production's own modules, crashed at every step
 under every fault. After each event the invariants of the order path are held.
 
-  npm run simulate -- [--histories N] [--seed S] [--jobs J] [--mutant NAME] [-o json]
+  npm run simulate -- [--histories N] [--seed S] [--jobs J] [--mutant NAME] [--postgres] [-o json]
 
   --histories N   how many (default 2000)
   --seed S        the first one's seed, the next ones count up (default 1)
   --jobs J        threads (default: as many as there are processors)
   --mutant NAME   with a fault put in on purpose: ${[...mutants, ...controlMutants].join(", ")}
+  --postgres      each statement of each history again on a real Postgres, which has to give the same rows and violated keys (one thread)
   -o json         the result as one JSON object on standard output
   --help          this text
 
@@ -31,6 +33,7 @@ interface Options {
   readonly jobs: number;
   readonly mutant: Mutant | undefined;
   readonly json: boolean;
+  readonly postgres: boolean;
 }
 
 function optionsFrom(args: readonly string[]): Options | "help" {
@@ -42,6 +45,7 @@ function optionsFrom(args: readonly string[]): Options | "help" {
       jobs: { type: "string", default: String(availableParallelism()) },
       mutant: { type: "string" },
       output: { type: "string", short: "o", default: "text" },
+      postgres: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -56,6 +60,7 @@ function optionsFrom(args: readonly string[]): Options | "help" {
     jobs: whole(values.jobs, "--jobs"),
     mutant,
     json: values.output === "json",
+    postgres: values.postgres,
   };
 }
 
@@ -106,6 +111,17 @@ function asJson(result: RunResult, { mutant }: Options, seconds: number): string
   });
 }
 
+/** @returns the exit code */
+function replayed(result: ReplayResult, { json }: Options): number {
+  const { histories, statements, failures } = result;
+  const lines = [
+    `${statements} statements of ${histories} histories were run again on Postgres; ${failures.length} histories differ`,
+    ...failures.map(({ seed, message }) => `  seed ${seed}: ${message}`),
+  ];
+  process.stdout.write(`${json ? JSON.stringify(result) : lines.join("\n")}\n`);
+  return failures.length > 0 ? 1 : 0;
+}
+
 async function main(): Promise<number> {
   let options: Options | "help";
   try {
@@ -126,6 +142,7 @@ async function main(): Promise<number> {
     histories,
     mutant,
     mostFailures,
+    onFailure: ({ seed, message }: Failure) => void process.stderr.write(`seed ${seed}: ${message}\n`),
     onHistory(done: number, failures: number): void {
       const nowMs = performance.now();
       if (nowMs - toldMs < progressEveryMs) return;
@@ -134,6 +151,7 @@ async function main(): Promise<number> {
       process.stderr.write(`${done} of ${histories}, ${rate.toFixed(1)} a second, ${failures} violated\n`);
     },
   };
+  if (options.postgres) return replayed(await runOnPostgres(run), options);
   const result = await (jobs === 1 || histories === 1 ? runHistories(run) : runSideBySide(run, jobs));
   const seconds = (performance.now() - startedMs) / 1_000;
   process.stdout.write(`${options.json ? asJson(result, options, seconds) : report(result, options, seconds)}\n`);

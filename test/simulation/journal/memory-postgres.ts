@@ -209,7 +209,11 @@ export class MemoryPostgres {
     const rows = prepared.kind === "read" ? prepared.rows(frame) : prepared.run(frame, undo);
     return rows.map((row) => {
       const shown: Record<string, unknown> = {};
-      for (const [index, { name, type }] of outputs.entries()) shown[name] = toDriver(row[index] ?? null, type);
+      let index = 0;
+      for (const { name, type } of outputs) {
+        shown[name] = toDriver(row[index] ?? null, type);
+        index += 1;
+      }
       return shown;
     });
   }

@@ -127,6 +127,11 @@ function columnsOf({ table, records }: Source, catalog: Catalog): readonly Colum
   return catalog.shape(catalog.number(table ?? "")).columns;
 }
 
+function holds(conditions: readonly Evaluate[], frame: Frame): boolean {
+  for (const condition of conditions) if (condition(frame) !== true) return false;
+  return true;
+}
+
 /** Runs through all combinations of rows, each condition as early as it can be decided. */
 export function walk(steps: readonly Step[], frame: Frame, each: () => void): void {
   const enter = (index: number): void => {
@@ -138,9 +143,9 @@ export function walk(steps: readonly Step[], frame: Frame, each: () => void): vo
     let matched = false;
     for (const row of step.candidates(frame)) {
       frame.rows[step.slot] = row;
-      if (!step.matches.every((condition) => condition(frame) === true)) continue;
+      if (!holds(step.matches, frame)) continue;
       matched = true;
-      if (step.filters.every((condition) => condition(frame) === true)) enter(index + 1);
+      if (holds(step.filters, frame)) enter(index + 1);
     }
     if (matched || !step.optional) return;
     frame.rows[step.slot] = undefined;

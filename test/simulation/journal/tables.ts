@@ -104,9 +104,11 @@ export class Table {
   }
 
   #validate(row: Row): void {
-    for (const [index, { name, notNull }] of this.shape.columns.entries()) {
+    let index = 0;
+    for (const { name, notNull } of this.shape.columns) {
       if (notNull && (row[index] ?? null) === null)
         throw new ConstraintError("23502", `null value in column "${name}" of relation "${this.shape.name}"`);
+      index += 1;
     }
     for (const { name, holds } of this.shape.checks)
       if (holds(row) === false)
@@ -114,9 +116,10 @@ export class Table {
   }
 
   #requireUnique(row: Row): void {
-    for (const [unique, { name }] of this.shape.uniques.entries()) {
-      if (this.conflicting(unique, row))
-        throw new ConstraintError("23505", `duplicate key value violates unique constraint "${name}" of ${this.shape.name}`);
+    for (let unique = 0; unique < this.shape.uniques.length; unique += 1) {
+      if (!this.conflicting(unique, row)) continue;
+      const name = this.shape.uniques[unique]?.name;
+      throw new ConstraintError("23505", `duplicate key value violates unique constraint "${name}" of ${this.shape.name}`);
     }
   }
 

@@ -87,6 +87,9 @@ export class ChainModel implements VenueTruth {
   readonly #sent = new Map<string, Sent>();
   /** In the order in which they became final. */
   readonly #final: Sent[] = [];
+  readonly #placed: PlacedOrder[] = [];
+  /** Landed, and not final yet: few, and looked through at every event. */
+  readonly #waiting = new Set<Sent>();
 
   constructor(options: ChainOptions) {
     this.#options = options;
@@ -99,10 +102,7 @@ export class ChainModel implements VenueTruth {
   /** Swaps that are final and have moved something. */
   get orders(): readonly PlacedOrder[] {
     this.#settleDue();
-    return this.#final.flatMap((sent) => {
-      const placed = placedOrder(sent);
-      return placed ? [placed] : [];
-    });
+    return this.#placed;
   }
 
   order(clientId: string): PlacedOrder | undefined {
@@ -118,10 +118,6 @@ export class ChainModel implements VenueTruth {
   /** True while these bytes may land, or when they have. */
   mayLand(signature: string, program: SwapProgram): boolean {
     return this.#sent.get(signature)?.landed !== undefined || this.slot <= program.slot + validSlots;
-  }
-
-  knows(signature: string): boolean {
-    return this.#sent.has(signature);
   }
 
   /** Bytes arrive somewhere; identical ones again change nothing once they have landed. */
@@ -166,6 +162,7 @@ export class ChainModel implements VenueTruth {
     if (sent.landed || this.slot > sent.program.slot + validSlots) return;
     this.#settleDue();
     sent.landed = { slot: this.slot, outcome: this.#run(sent.program) };
+    this.#waiting.add(sent);
     if (!sent.forks) return;
     sent.forks = false;
     const from = sent.landed.slot;
@@ -175,9 +172,10 @@ export class ChainModel implements VenueTruth {
   /** Every block from this one on is gone, with all that was in it; some of it comes again by itself. */
   #fork(from: number): void {
     const { random } = this.#options;
-    for (const sent of this.#sent.values()) {
-      if (sent.settled || !sent.landed || sent.landed.slot < from) continue;
+    for (const sent of this.#waiting) {
+      if (!sent.landed || sent.landed.slot < from) continue;
       sent.landed = undefined;
+      this.#waiting.delete(sent);
       if (random.next() < 0.5) this.#landLater(sent, random.next() * 6 * slotMs);
     }
   }
@@ -195,7 +193,7 @@ export class ChainModel implements VenueTruth {
   /** The newest state: everything that has landed, final or not. */
   #pendingBalances(): Balances {
     let balances = this.#balancesAfter(this.#final.length);
-    for (const { landed, settled } of this.#sent.values()) if (landed && !settled) balances = changed(balances, landed.outcome);
+    for (const { landed } of this.#waiting) if (landed) balances = changed(balances, landed.outcome);
     return balances;
   }
 
@@ -204,15 +202,18 @@ export class ChainModel implements VenueTruth {
   }
 
   #settleDue(): void {
-    const due = [...this.#sent.values()].filter(
-      ({ landed, settled }) => landed && !settled && landed.slot + finalAfter <= this.slot,
-    );
-    // Ties keep the order in which they were sent.
+    if (this.#waiting.size === 0) return;
+    const { slot } = this;
+    const due = [...this.#waiting].filter(({ landed }) => landed && landed.slot + finalAfter <= slot);
+    // Ties keep the order in which they landed.
     for (const sent of due.toSorted((left, right) => (left.landed?.slot ?? 0) - (right.landed?.slot ?? 0))) {
       const before = this.#balancesAfter(this.#final.length);
+      this.#waiting.delete(sent);
       if (!sent.landed) continue;
       sent.settled = { before, after: changed(before, sent.landed.outcome) };
       this.#final.push(sent);
+      const placed = placedOrder(sent);
+      if (placed) this.#placed.push(placed);
     }
   }
 }
