@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { FailPointName } from "../../../runtimes/broker/src/fail-points.ts";
 import type { FaultKind } from "../../venues/exchange/faults.ts";
 import { type TestPostgres, postgresMissing, startPostgres } from "../order-path/postgres.ts";
-import { type DialectName, LiveWorld, type RunningLive } from "./ccxt-fixture.ts";
+import { type DialectName, LiveWorld, type RunningLive, startingBalances } from "./ccxt-fixture.ts";
 
 const missing = postgresMissing();
 
@@ -134,6 +134,24 @@ describe.skipIf(missing !== undefined).each(dialects)("protective legs at the lo
     await broker.sweep();
     expect(await found(order)).toMatchObject({ state: "Cancelled", filledQuantity: "0.07" });
     expect(locked()).toBe("0.06993");
+    await world.verify();
+  });
+
+  test("a leg that sells ends what its entry has not bought yet", async () => {
+    await world.remove();
+    const rich = { USDT: "10000", BTC: "100" };
+    await open({ balances: { "local-1": startingBalances, "local-2": rich } });
+    const { broker } = await start();
+    const order = entry({ type: "limit", limit: "39990" });
+    await submit(order);
+    // Ten levels of the market maker are better than ours.
+    byHand("local-2", { quantity: "50.04" });
+    await broker.sweep();
+    expect(locked()).toBe("0.03996");
+    world.price("44100");
+    await broker.sweep();
+    expect(await legFills()).toEqual(["takeProfit 0.03996"]);
+    expect(await found(order)).toMatchObject({ state: "Cancelled", filledQuantity: "0.04", protectiveLegs: [] });
     await world.verify();
   });
 

@@ -123,6 +123,49 @@ describe("the local exchange", () => {
     expect(exchange.placements.get("one")).toBe(2);
   });
 
+  describe("with a stop and a target for the same units", () => {
+    const sell = { side: "sell", quantity: "0.5" } as const;
+    const pair = (target = "42000"): readonly [NewOrder, NewOrder] => [
+      request({ ...sell, kind: "stop", triggerPrice: "38000", clientOrderId: "stop" }),
+      request({ ...sell, price: target, postOnly: true, clientOrderId: "target" }),
+    ];
+
+    test.each([
+      { price: "37000", filled: 0, at: "36999.99" },
+      { price: "42500", filled: 1, at: "42000" },
+    ])("as a list: at $price one sells, the other expires, and the units were held back once", ({ price, filled, at }) => {
+      const orders = exchange.placePair(account, pair());
+      expect(balance(exchange, "BTC")).toBe("1.5+0.5");
+      exchange.setPrice("BTC/USDT", price);
+      expect(orders.map(({ status }) => status)).toEqual(filled === 0 ? ["filled", "expired"] : ["expired", "filled"]);
+      expect(exchange.tradesOf(orders[filled]?.id ?? 0).map((trade) => formatDecimal(trade.price))).toEqual([at]);
+      expect(balance(exchange, "BTC")).toBe("1.5+0");
+    });
+
+    test("a list whose prices do not lie around the last one is refused whole; cancelling one order cancels both", () => {
+      expect(() => exchange.placePair(account, pair("39000"))).toThrow(expect.objectContaining({ code: "LIST_PRICES" }));
+      expect(exchange.placements.size).toBe(0);
+      const [, target] = exchange.placePair(account, pair());
+      exchange.cancel(target);
+      expect(exchange.openOrders(account)).toEqual([]);
+      expect(balance(exchange, "BTC")).toBe("2+0");
+    });
+
+    test.each([
+      { price: "38000", side: "sl" },
+      { price: "42000", side: "tp" },
+    ])("as an algo order: at $price its $side places a market order with the units it had held back", ({ price, side }) => {
+      const triggers = { stop: parseDecimal("38000"), target: parseDecimal("42000"), quantity: parseDecimal("0.5") };
+      const algo = exchange.placeAlgo(account, { clientOrderId: "algo", market: "BTC/USDT", ...triggers });
+      expect(balance(exchange, "BTC")).toBe("1.5+0.5");
+      exchange.setPrice("BTC/USDT", price);
+      expect(algo).toMatchObject({ status: "effective", side });
+      expect(exchange.orders.get(algo.orderId ?? 0)).toMatchObject({ status: "filled", algoId: algo.id });
+      expect(balance(exchange, "BTC")).toBe("1.5+0");
+      expect(() => exchange.cancelAlgo(algo)).toThrow(expect.objectContaining({ code: "UNKNOWN_ORDER" }));
+    });
+  });
+
   test("what was answered survives the process, resting orders and prices included", () => {
     const directory = mkdtempSync(join(tmpdir(), "bellwether-exchange-"));
     try {
@@ -131,13 +174,16 @@ describe("the local exchange", () => {
       before.setPrice("BTC/USDT", "40000");
       before.place(account, request({ quantity: "0.5" }));
       const resting = before.place(account, request({ price: "39000", clientOrderId: "two" }));
+      const stop = { clientOrderId: "stop", market: "BTC/USDT", quantity: parseDecimal("0.1"), target: undefined };
+      before.placeAlgo(account, { ...stop, stop: parseDecimal("30000") });
       const after = new Exchange(options({ store: fileStore(file) }));
       expect(after.balances(account)).toEqual(before.balances(account));
       expect([...after.placements]).toEqual([...before.placements]);
       expect(after.trades).toEqual(before.trades);
       after.setPrice("BTC/USDT", "38000");
       expect(after.orders.get(resting.id)?.status).toBe("filled");
-      expect(after.place(account, request({ clientOrderId: "three", quantity: "0.1" })).id).toBe(3);
+      expect(after.place(account, request({ clientOrderId: "three", quantity: "0.1" })).id).toBe(4);
+      expect(after.pendingAlgos(account)).toMatchObject([{ clientOrderId: "stop", status: "live" }]);
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }

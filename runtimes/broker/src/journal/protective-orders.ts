@@ -139,6 +139,17 @@ export class ProtectiveOrders {
     return distinctScopes(rows.map(storedOrder));
   }
 
+  /** Entries that still wait although a leg of theirs has sold. */
+  async firedEntries(): Promise<readonly string[]> {
+    const rows = await this.#journal.reader.query<{ client_order_id: string }>(
+      `select o.client_order_id from broker.orders o
+       where o.account_uid = $1 and o.state = 'Working' and o.cancel_requested is null
+         and exists (select 1 from broker.fills f where f.client_order_id = o.client_order_id and f.leg <> 'entry')`,
+      [this.#accountUid],
+    );
+    return rows.map((row) => row.client_order_id);
+  }
+
   /** Which of these ids of the venue are our own legs. */
   async known(ids: readonly string[]): Promise<ReadonlySet<string>> {
     const rows = await this.#journal.reader.query<{ venue_client_id: string }>(

@@ -27,6 +27,14 @@ describe("the broker's own look at an order", () => {
     { code: "QUANTITY_NOT_ON_STEP", order: { quantity: "0.1", type: "limit", limit: "900.001" } },
     { code: "PRICE_UNKNOWN", change: { lastPrice: undefined } },
     { code: "HARD_CAP_ORDER_NOTIONAL", order: { quantity: "0.101" } },
+    { code: "QUANTITY_NOT_ON_STEP", order: { stopLoss: "900.001" }, change: { restingLegs: true } },
+    { code: "QUANTITY_NOT_ON_STEP", order: { takeProfit: "900.001" }, change: { restingLegs: true } },
+    { code: "ORDER_NOT_SUPPORTED", order: { side: "sell", stopLoss: "900" }, change: { restingLegs: true } },
+    {
+      code: "ORDER_NOT_SUPPORTED",
+      order: { quantity: "0.01", stopLoss: "400", takeProfit: "2000" },
+      change: { restingLegs: true, rules: { ...context.rules, minNotional: "5" } },
+    },
   ])("$code", ({ code, order, change }) => {
     expect(() => checkOrder(finalOrderOf(1, order), { ...context, ...change })).toThrow(expect.objectContaining({ code }));
   });

@@ -201,7 +201,7 @@ export class OrderDesk {
     }
     await this.refresh(differing);
     await this.#endWhatIsDue(tracked);
-    await this.#protection?.keep(distinctScopes((await journal.trackedOrders()).filter(isProtected)));
+    await this.#keepLegs();
     await this.#keepDeadMan();
     metrics.swept({ tracked: tracked.length, unknown, discrepancies: this.discrepancies.size });
   }
@@ -216,6 +216,14 @@ export class OrderDesk {
       if (deserted) log.warn({ clientOrderId: order.clientOrderId }, "risk is silent: a working entry is cancelled");
       await this.cancel(order.clientOrderId, "entry");
     }
+  }
+
+  /** What protects should rest, and an entry whose leg has sold buys no more. */
+  async #keepLegs(): Promise<void> {
+    if (!this.#protection) return;
+    const { journal, protectiveOrders } = this.#options;
+    await this.#protection.keep(distinctScopes((await journal.trackedOrders()).filter(isProtected)));
+    for (const clientOrderId of await protectiveOrders.firedEntries()) await this.cancel(clientOrderId, "entry");
   }
 
   /** The venue's own switch, for the case that this process is gone; a failure leaves it as it was. */

@@ -75,7 +75,7 @@ export const brokerOrder = z.strictObject({
   state: orderState,
   venueOrderId: z.string().max(100).optional(),
   filledQuantity: decimalString,
-  /** Protective legs resting at the venue now. */
+  /** Protective legs that rest at the venue, or are owed: of an order that has bought and whose legs are being placed. */
   protectiveLegs: z.array(z.enum(["stopLoss", "takeProfit"])).max(2),
   reason: z.string().max(500).optional(),
   /** Wall time of the last change. */
