@@ -62,7 +62,7 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
     directory = mkdtempSync(join(tmpdir(), "bellwether-wallet-"));
     identity = new TestIdentity(join(directory, "identity"));
     await postgres.reset();
-    // A blockhash lives for 15 s here: a process that starts again on a busy machine is in time.
+    // A blockhash lives for 15 s here.
     const args = ["test/venues/solana/main.ts", "--port", "0", "--slot-ms", "100"];
     const child = launched(spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "inherit"] }));
     const line = await new Promise<string>((resolve, reject) => {
@@ -230,6 +230,8 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
     await writeConfig(JSON.stringify(keys.bytes));
     const first = launchBroker("after-signed-stored");
     await ready();
+    // A blockhash lives for minutes now, however long the machine takes to start the next process.
+    await admin("clock", { slotMs: 2_000 });
     const order = finalOrderOf(1, { account: "wallet", market, side: "sell", quantity: "1" });
     // Until the replay's first bar has closed there is no price, and an order is refused before anything is recorded.
     await expect
@@ -251,6 +253,7 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
 
     launchBroker();
     await ready();
+    await admin("clock", { slotMs: 100 });
     await expect
       .poll(async () => (await call<BrokerOrder>(`/v1/orders/${order.clientOrderId}`)).state, { timeout: longestMs })
       .toBe("Filled");
