@@ -269,7 +269,7 @@ const alerts = z.strictObject({
   webhookUrlSecretRef: secretKeyReference
     .optional()
     .describe(
-      "Secret with the URL of a Slack-compatible webhook. A missing one holds up no trading: it is a warning in risk's health.",
+      "Secret with the URL of a Slack-compatible webhook, on a port that the chart's `networkPolicies.webhookPorts` opens (443). A missing or wrong one holds up no trading: risk's health says what is wrong.",
     ),
 });
 

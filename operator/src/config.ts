@@ -21,6 +21,8 @@ const networkPolicies = z.strictObject({
   /** Outgoing ways of brokers with market data from an exchange. */
   exchangeCidrs: z.array(z.string().max(50)).max(50).default(["0.0.0.0/0"]),
   exchangePorts: z.array(z.int().min(1).max(65_535)).max(5).default([443]),
+  /** Outgoing ports of risk where a policy names a webhook: only its Secret knows the address. */
+  webhookPorts: z.array(z.int().min(1).max(65_535)).min(1).max(5).default([443]),
 });
 
 export const operatorConfig = z.strictObject({

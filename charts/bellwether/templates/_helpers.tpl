@@ -50,7 +50,7 @@ projected:
   "sharedCores" .Values.operator.sharedCores
   "postgres" (dict "secretName" .Values.postgres.secretName "podLabels" (ternary (dict "app.kubernetes.io/component" "postgres") dict .Values.postgres.enabled))
   "nodeAgent" (dict "enabled" .Values.nodeAgent.enabled "namespace" .Values.nodeAgent.namespace)
-  "networkPolicies" (dict "enabled" .Values.networkPolicies.enabled "apiServerCidrs" .Values.networkPolicies.apiServerCidrs "apiServerPorts" .Values.networkPolicies.apiServerPorts)
+  "networkPolicies" (dict "enabled" .Values.networkPolicies.enabled "apiServerCidrs" .Values.networkPolicies.apiServerCidrs "apiServerPorts" .Values.networkPolicies.apiServerPorts "webhookPorts" .Values.networkPolicies.webhookPorts)
 -}}
 {{- mergeOverwrite $config .Values.operator.config | toPrettyJson -}}
 {{- end }}

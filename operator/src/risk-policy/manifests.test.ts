@@ -6,6 +6,7 @@ import { milliCores } from "../ledger/pod-cpus.ts";
 import { testConfig, testPolicy, testStrategy } from "../testing/objects.ts";
 import { networkPolicies } from "./network-policies.ts";
 import { type Observed, plan } from "./plan.ts";
+import { riskConfigText } from "./service-configs.ts";
 
 interface Child {
   readonly kind: string;
@@ -241,7 +242,7 @@ describe("a policy that names a webhook", () => {
     expect(volumesOf("rpol-main-risk")).toContainEqual(expect.objectContaining(webhook));
     expect(volumesOf("rpol-main-broker-paper")).not.toContainEqual(expect.objectContaining({ secretName: "alerts" }));
     const config = riskConfig.parse(JSON.parse(named(all, "ConfigMap", "rpol-main-risk").data!["config.json"]!));
-    expect(config.webhookUrlFile).toBe("/var/run/secrets/bellwether/alerts/slack-url");
+    expect(config).toMatchObject({ webhookUrlFile: "/var/run/secrets/bellwether/alerts/slack-url", webhookPorts: [443] });
   });
 
   test("gives risk a way to it, which others do not have", () => {
@@ -249,6 +250,24 @@ describe("a policy that names a webhook", () => {
       (networkPolicies(of, testConfig()) as unknown as Child[]).find(({ metadata }) => metadata.name === "rpol-main-risk")!.spec!
         .egress!.length;
     expect(waysOf(policy) - waysOf(testPolicy())).toBe(1);
+  });
+
+  test("opens the ports that risk is told it can reach", () => {
+    const config = testConfig({ networkPolicies: { webhookPorts: [443, 8443] } });
+    const risk = (networkPolicies(policy, config) as unknown as Child[]).find(
+      ({ metadata }) => metadata.name === "rpol-main-risk",
+    )!;
+    expect(risk.spec!.egress!.at(-1)).toMatchObject({ ports: [443, 8443].map((port) => ({ protocol: "TCP", port })) });
+    const source = { policy, issuer: "https://issuer.test", config };
+    expect(riskConfigText(source)).toMatchObject({
+      ok: true,
+      text: expect.stringMatching(/"webhookPorts": \[\s*443,\s*8443\s*\]/),
+    });
+    const open = testConfig({ networkPolicies: { enabled: false } });
+    expect(riskConfigText({ ...source, config: open })).toMatchObject({
+      ok: true,
+      text: expect.not.stringContaining("webhookPorts"),
+    });
   });
 });
 

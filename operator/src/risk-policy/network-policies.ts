@@ -74,15 +74,16 @@ function riskWays(policy: RiskPolicy, config: OperatorConfig): Manifest {
     podSelector: { matchLabels: { "app.kubernetes.io/component": "operator" } },
   };
   const callers: Way = { peers: [operator, pods(componentOf(policy, "agent"))], ports: tcp(API_PORT) };
-  const { apiServerCidrs, apiServerPorts, exchangeCidrs } = config.networkPolicies;
-  // Where a webhook is, only its Secret knows, and the operator reads none: HTTPS to the outside, and only for policies that have one.
+  const { apiServerCidrs, apiServerPorts, exchangeCidrs, webhookPorts } = config.networkPolicies;
+  // Where a webhook is, only its Secret knows, and the operator reads none: the configured ports to the outside, and only for policies that have one.
+  // Risk is told which, and refuses an address of another port instead of waiting for it.
   const tellsWebhook = policy.spec.alerts?.webhookUrlSecretRef !== undefined;
   const egress = [
     dns,
     postgres(config),
     { peers: [pods(componentOf(policy, "broker"))], ports: tcp(API_PORT) },
     { peers: blocks(apiServerCidrs), ports: tcp(...apiServerPorts) },
-    ...(tellsWebhook ? [{ peers: blocks(exchangeCidrs), ports: tcp(443) }] : []),
+    ...(tellsWebhook ? [{ peers: blocks(exchangeCidrs), ports: tcp(...webhookPorts) }] : []),
   ];
   return networkPolicy({
     policy,

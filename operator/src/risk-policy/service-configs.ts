@@ -52,6 +52,7 @@ export function riskConfigText({ policy, issuer, config }: ConfigSource): Render
       baseUrl: `http://${brokerName(policy.metadata.name, name)}.${namespace}.svc:${API_PORT}`,
     })),
     ...(webhook && { webhookUrlFile: `${ALERTS_DIRECTORY}/${webhook.key}` }),
+    ...(webhook && config.networkPolicies.enabled && { webhookPorts: config.networkPolicies.webhookPorts }),
     logLevel: config.logLevel,
   };
   return rendered(riskConfig.safeParse(input));

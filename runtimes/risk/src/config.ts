@@ -39,6 +39,8 @@ export const riskConfig = z
     brokers: z.array(riskBrokerConfig).min(1).max(16),
     /** A file with the URL of a Slack-compatible webhook, read again at every post. It may be missing; absent: nobody is told by webhook. */
     webhookUrlFile: path.optional(),
+    /** Ports that the pod's NetworkPolicy opens for it; absent: it has none that keeps any closed. */
+    webhookPorts: z.array(port.min(1)).min(1).max(5).optional(),
     /** A file with `redis://…`: equity, P&L and positions go to a stream there, too. */
     redisUrlFile: path.optional(),
     /** Outside a cluster: a JSON file with the RiskPolicy object, read again when it changes. Absent: the API server is watched with the pod's own token. */

@@ -48,7 +48,7 @@ async function main(lifetime: Lifetime): Promise<void> {
   const database = new Database({ dsn, clock: systemClock, log, applicationName: `bellwether-risk ${config.policy.name}` });
   lifetime.onShutdown(() => database.close());
   const figures = riskMetrics(metrics);
-  const { service, feeds } = compose({ database, hub, figures, lifetime });
+  const { service, feeds, webhook } = compose({ database, hub, figures, lifetime });
   const stream = await pnlStream({ hub, figures, lifetime });
   const { source, live } = await policySource();
   lifetime.onShutdown(() => source.close());
@@ -69,6 +69,7 @@ async function main(lifetime: Lifetime): Promise<void> {
       service.journalCheck(),
       source.check(),
       ...(stream ? [stream.check()] : []),
+      ...(webhook ? [webhook.check()] : []),
       ...service.accounts.map((account) => account.venueCheck()),
       ...feeds.map((feed) => feed.check()),
     ],
@@ -106,7 +107,13 @@ async function pnlStream({ hub, figures, lifetime }: Omit<Parts, "database">): P
   return writer;
 }
 
-function compose({ database, hub, figures, lifetime }: Parts): { service: RiskService; feeds: MarketFeed[] } {
+interface Composed {
+  readonly service: RiskService;
+  readonly feeds: readonly MarketFeed[];
+  readonly webhook: WebhookSender | undefined;
+}
+
+function compose({ database, hub, figures, lifetime }: Parts): Composed {
   const clients = new Map(
     config.brokers.map(({ account, baseUrl, tokenFile }) => [
       account,
@@ -114,8 +121,9 @@ function compose({ database, hub, figures, lifetime }: Parts): { service: RiskSe
     ]),
   );
   const feeds = new Map<string, MarketFeed>();
+  const { watch, sender } = alertWatch({ database, figures, lifetime, write: (work) => service.write(work) });
   const service: RiskService = new RiskService({
-    alerts: alertWatch({ database, figures, lifetime, write: (work) => service.write(work) }),
+    alerts: watch,
     policy: config.policy,
     brokers: new Map([...clients].map(([account, client]) => [account, new HttpBroker(client)])),
     database,
@@ -144,7 +152,7 @@ function compose({ database, hub, figures, lifetime }: Parts): { service: RiskSe
     for (const feed of feeds.values()) feed.close();
     await Promise.all([...clients.values()].map((client) => client.close()));
   });
-  return { service, feeds: [...feeds.values()] };
+  return { service, feeds: [...feeds.values()], webhook: sender };
 }
 
 interface AlertParts extends Omit<Parts, "hub"> {
@@ -152,14 +160,18 @@ interface AlertParts extends Omit<Parts, "hub"> {
 }
 
 /** Tells the list in the portfolio, the metrics and, where the policy names one, a webhook. */
-function alertWatch({ database, figures, lifetime, write }: AlertParts): AlertWatch {
+function alertWatch({ database, figures, lifetime, write }: AlertParts): {
+  watch: AlertWatch;
+  sender: WebhookSender | undefined;
+} {
   const { uid, name, namespace } = config.policy;
-  const { webhookUrlFile } = config;
+  const { webhookUrlFile, webhookPorts } = config;
   const sender =
     webhookUrlFile === undefined
       ? undefined
       : new WebhookSender({
           readUrl: () => readFile(webhookUrlFile, "utf8"),
+          ...(webhookPorts && { ports: webhookPorts }),
           clock: systemClock,
           random: systemRandom,
           log,
@@ -168,7 +180,10 @@ function alertWatch({ database, figures, lifetime, write }: AlertParts): AlertWa
             if (outcome !== "retried") watch.posted(id);
           },
         });
-  if (sender) lifetime.onShutdown(() => sender.close());
+  if (sender) {
+    lifetime.onShutdown(() => sender.close());
+    void inspectAgain(sender, lifetime.signal);
+  }
   const watch = new AlertWatch({
     policy: { namespace, name },
     store: {
@@ -180,7 +195,17 @@ function alertWatch({ database, figures, lifetime, write }: AlertParts): AlertWa
     clock: systemClock,
     log,
   });
-  return watch;
+  return { watch, sender };
+}
+
+const inspectEveryMs = 60_000;
+
+/** A Secret that is mounted late, or mended, is noticed before there is something to tell. */
+async function inspectAgain(sender: WebhookSender, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await sender.inspect();
+    await systemClock.sleep(inspectEveryMs, signal).catch(() => undefined);
+  }
 }
 
 async function policySource(): Promise<{ source: PolicySource; live: () => ReturnType<PolicySource["check"]>[] }> {

@@ -194,6 +194,36 @@ describe("the webhook sender", () => {
   });
 });
 
+describe("the health of a webhook", () => {
+  test("is what came of the last message", async () => {
+    const { sender: posting } = start();
+    expect(posting.check()).toMatchObject({ name: "webhook", ok: true, message: "nothing was posted yet" });
+    posting.post({ id: "a", body: {} });
+    await vi.waitFor(() => expect(outcomes).toEqual(["sent a"]), patiently);
+    expect(posting.check()).toMatchObject({ ok: true, message: "takes messages" });
+  });
+
+  test("names a wrong address, or one that is not there, before anything is to be told", async () => {
+    const { sender: wrong } = start({ readUrl: async () => "https://canary.test:8443/x", ports: [443] });
+    await wrong.inspect();
+    expect(wrong.check()).toMatchObject({ ok: false, message: expect.stringContaining("must have port 443") });
+    expect(JSON.stringify(wrong.check())).not.toContain("canary");
+    const { sender: missing } = start({ readUrl: () => Promise.reject(Object.assign(new Error("canary"), { code: "ENOENT" })) });
+    await missing.inspect();
+    expect(missing.check()).toMatchObject({ ok: false, message: "the webhook's URL cannot be read: ENOENT" });
+  });
+
+  test("is well again as soon as the address is", async () => {
+    const secret = { text: "" };
+    const { sender: mended } = start({ readUrl: async () => secret.text });
+    await mended.inspect();
+    expect(mended.check()).toMatchObject({ ok: false, message: expect.stringContaining("is empty") });
+    secret.text = receiver.url;
+    await mended.inspect();
+    expect(mended.check()).toMatchObject({ ok: true });
+  });
+});
+
 describe("the pause between attempts", () => {
   test("doubles from a second to five minutes, less up to a quarter", () => {
     const late = { next: () => 0 };
@@ -215,6 +245,24 @@ describe("the URL of a webhook", () => {
   ])("says what is wrong and not the value: $says", ({ text, says }) => {
     expect(() => parseWebhookUrl(text)).toThrow(says);
     expect(() => parseWebhookUrl(text)).not.toThrow("canary");
+  });
+
+  test.each([
+    { text: "https://canary.test:8443/x", ports: [443], says: "must have port 443: the network" },
+    { text: "http://canary.test/x", ports: [443, 8443], says: "must have port 443 or 8443" },
+  ])("says which ports can be reached: $says", ({ text, ports, says }) => {
+    expect(() => parseWebhookUrl(text, ports)).toThrow(says);
+    expect(() => parseWebhookUrl(text, ports)).not.toThrow(/canary|:8443/);
+  });
+
+  test.each([
+    { text: "https://hooks.test/x", ports: [443] },
+    { text: "https://hooks.test:443/x", ports: [443] },
+    { text: "http://hooks.test/x", ports: [80] },
+    { text: "https://hooks.test:8443/x", ports: [443, 8443] },
+    { text: "http://127.0.0.1:4711/x", ports: undefined },
+  ])("$text passes where $ports can be reached", ({ text, ports }) => {
+    expect(parseWebhookUrl(text, ports).href).toBe(new URL(text).href);
   });
 
   test("may end with a line break, as files do", () => {

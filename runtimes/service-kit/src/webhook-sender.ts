@@ -1,4 +1,5 @@
 import { Agent } from "undici";
+import { type Check, Dependency } from "./check.ts";
 import type { Cancel, Clock } from "./clock.ts";
 import { hasCode } from "./coded-error.ts";
 import type { Logger } from "./logger.ts";
@@ -17,6 +18,8 @@ export interface WebhookMessage {
 export interface WebhookSenderOptions {
   /** Asked for every attempt: a rotated Secret counts for the next one. */
   readonly readUrl: () => Promise<string>;
+  /** Ports that can be reached from here; absent: any. */
+  readonly ports?: readonly number[];
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -63,9 +66,30 @@ export class WebhookSender {
   readonly #closing = new AbortController();
   #cancelPause: Cancel | undefined;
   #running: Promise<void> | undefined;
+  readonly #dependency: Dependency;
+  #isUnaddressed = false;
 
   constructor(options: WebhookSenderOptions) {
     this.#options = options;
+    this.#dependency = new Dependency("webhook", () => options.clock.nowMs());
+    this.#dependency.up("nothing was posted yet");
+  }
+
+  /** What stands between a message and the webhook; nothing depends on it. */
+  check(): Check {
+    return this.#dependency.check();
+  }
+
+  /** Looks at the address without posting anything, so that a wrong one is known before there is something to tell. Never throws. */
+  async inspect(): Promise<void> {
+    try {
+      await this.#address();
+      if (this.#isUnaddressed) this.#dependency.up("nothing was posted since its address is right");
+      this.#isUnaddressed = false;
+    } catch (error) {
+      this.#isUnaddressed = true;
+      this.#dependency.down(faultOf(error));
+    }
   }
 
   /** Messages that wait, the one under way included. */
@@ -152,7 +176,7 @@ export class WebhookSender {
 
   async #attempt({ body }: WebhookMessage): Promise<Attempt> {
     try {
-      const url = parseWebhookUrl(await this.#options.readUrl());
+      const url = await this.#address();
       const timeoutMs = this.#options.timeoutMs ?? 5_000;
       const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(timeoutMs)]);
       // Redirects are not followed: the new place was not named by whoever may name it.
@@ -167,11 +191,27 @@ export class WebhookSender {
         bodyTimeout: timeoutMs,
       });
       await reply.body.dump({ limit: mostReplyBytes, signal });
-      return judgeReply(reply.statusCode, reply.headers["retry-after"], this.#options.clock.nowMs());
+      return this.#noted(judgeReply(reply.statusCode, reply.headers["retry-after"], this.#options.clock.nowMs()));
     } catch (error) {
-      return { kind: "failed", why: kindOf(error) };
+      return this.#noted({ kind: "failed", why: kindOf(error) });
     }
   }
+
+  /** @throws CodedError WEBHOOK_URL_INVALID, or what reading it throws */
+  async #address(): Promise<URL> {
+    return parseWebhookUrl(await this.#options.readUrl(), this.#options.ports);
+  }
+
+  #noted(attempt: Attempt): Attempt {
+    if (attempt.kind === "taken") this.#dependency.up("takes messages");
+    else this.#dependency.down(attempt.why);
+    return attempt;
+  }
+}
+
+/** Why there is no address to post to. */
+function faultOf(error: unknown): string {
+  return hasCode(error, "WEBHOOK_URL_INVALID") ? error.message : `the webhook's URL cannot be read: ${kindOf(error)}`;
 }
 
 function authorizationOf({ username, password }: URL): Record<string, string> {
