@@ -26,13 +26,8 @@ import {
 } from "../child-objects.ts";
 import type { OperatorConfig } from "../config.ts";
 import { digestOf } from "../digest.ts";
-import {
-  ALERTS_DIRECTORY,
-  CREDENTIALS_DIRECTORY,
-  DATASET_DIRECTORY,
-  DATA_DIRECTORY,
-  POSTGRES_DIRECTORY,
-} from "./service-configs.ts";
+import { DATASET_DIRECTORY } from "../rendered-config.ts";
+import { ALERTS_DIRECTORY, CREDENTIALS_DIRECTORY, DATA_DIRECTORY, POSTGRES_DIRECTORY } from "./service-configs.ts";
 
 export interface ServiceFields {
   readonly policy: RiskPolicy;

@@ -13,8 +13,8 @@ import { type RiskConfigInput, riskConfig } from "@bellwether/risk/config";
 import { brokerName, riskName, subjectOf } from "../child-name.ts";
 import { API_PORT, namespaceOf, uidOf } from "../child-objects.ts";
 import type { OperatorConfig } from "../config.ts";
+import { DATASET_DIRECTORY, type Rendered, rendered } from "../rendered-config.ts";
 
-export const DATASET_DIRECTORY = "/etc/bellwether-dataset";
 export const POSTGRES_DIRECTORY = "/var/run/secrets/bellwether/postgres";
 export const DATA_DIRECTORY = "/var/lib/bellwether";
 export const CREDENTIALS_DIRECTORY = "/var/run/secrets/bellwether/venue";
@@ -23,8 +23,6 @@ export const ALERTS_DIRECTORY = "/var/run/secrets/bellwether/alerts";
 
 /** Bounds of the broker's own schema. */
 const mostMarkets = 64;
-
-export type Rendered = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly message: string };
 
 export interface PolicyIdentity {
   readonly uid: string;
@@ -85,15 +83,6 @@ export function brokerConfigText({ policy, issuer, config }: ConfigSource, trade
     logLevel: config.logLevel,
   };
   return rendered(brokerConfig.safeParse(input));
-}
-
-function rendered(
-  result:
-    { success: true; data: object } | { success: false; error: { issues: readonly { path: PropertyKey[]; message: string }[] } },
-): Rendered {
-  if (result.success) return { ok: true, text: `${JSON.stringify(result.data, null, 2)}\n` };
-  const faults = result.error.issues.slice(0, 5).map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-  return { ok: false, message: faults.join("; ") };
 }
 
 function identityOf(policy: RiskPolicy): PolicyIdentity {

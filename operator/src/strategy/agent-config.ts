@@ -9,9 +9,9 @@ import {
   effectiveRiskPolicySpec,
 } from "@bellwether/crds";
 import { quantity } from "../ledger/pod-cpus.ts";
+import { DATASET_DIRECTORY, type Rendered, rendered } from "../rendered-config.ts";
 
 export const PROGRAM_DIRECTORY = "/etc/bellwether-program";
-export const DATASET_DIRECTORY = "/etc/bellwether-dataset";
 export const AGENT_TOKEN_AUDIENCE = "risk.bellwether.dev";
 
 export interface AgentConfigSource {
@@ -22,14 +22,9 @@ export interface AgentConfigSource {
   readonly riskUrl: string;
 }
 
-export type Rendered = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly message: string };
-
-/** The file's text, or why the agent would not take it: bounds that its schema has and the CRD has not. */
+/** The file's text, or why the agent would not take it. */
 export function renderAgentConfig(source: AgentConfigSource): Rendered {
-  const result = agentConfig.safeParse(agentConfigInput(source));
-  if (result.success) return { ok: true, text: `${JSON.stringify(result.data, null, 2)}\n` };
-  const faults = result.error.issues.slice(0, 5).map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-  return { ok: false, message: faults.join("; ") };
+  return rendered(agentConfig.safeParse(agentConfigInput(source)));
 }
 
 function agentConfigInput(source: AgentConfigSource): AgentConfigInput {

@@ -22,7 +22,8 @@ import {
 } from "../child-objects.ts";
 import type { OperatorConfig } from "../config.ts";
 import { digestOf } from "../digest.ts";
-import { AGENT_TOKEN_AUDIENCE, DATASET_DIRECTORY, PROGRAM_DIRECTORY } from "./agent-config.ts";
+import { DATASET_DIRECTORY } from "../rendered-config.ts";
+import { AGENT_TOKEN_AUDIENCE, PROGRAM_DIRECTORY } from "./agent-config.ts";
 
 export interface AgentFields {
   readonly strategy: Strategy;

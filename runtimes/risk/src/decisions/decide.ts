@@ -31,7 +31,7 @@ import { readStrategy } from "../journal/strategy-records.ts";
 import type { CommittedOrder } from "../orders/dispatch.ts";
 import type { Signer } from "../orders/signer.ts";
 import type { EffectivePolicy } from "../policy/effective-policy.ts";
-import type { AccountBook, BookOrder } from "../portfolio/book.ts";
+import { type AccountBook, type BookOrder, unfilledOrder } from "../portfolio/book.ts";
 import type { StrategyRegistry } from "../strategies/registry.ts";
 import type { Strategy } from "../strategies/strategy.ts";
 import { type DecisionWorld, type PlannedDecision, type PlannedOrder, planDecision } from "./plan-decision.ts";
@@ -281,26 +281,20 @@ export function approvedOrder(
   planned: PlannedOrder,
   { strategyUid, epoch, nowMs }: { strategyUid: string; epoch: number; nowMs: number },
 ): BookOrder {
-  return {
-    order: planned.order,
-    body: planned.body,
+  const { order, body, quantity, reservation, maxCost } = planned;
+  return unfilledOrder({
+    order,
+    body,
     strategyUid,
     epoch,
-    quantity: planned.quantity,
-    reservation: planned.reservation,
-    maxCost: planned.maxCost,
+    quantity,
+    reservation,
+    maxCost,
     createdAtMs: nowMs,
     state: "Approved",
-    filled: ZERO,
-    spent: ZERO,
-    known: false,
-    venueOrderId: undefined,
-    protectiveLegs: [],
-    reason: undefined,
-    updatedAtMs: nowMs,
     cancelRequested: undefined,
     releaseStored: false,
-  };
+  });
 }
 
 /** Longest wait for the venue's confirmation that an order about to be replaced is gone. */

@@ -1,7 +1,7 @@
 import type { Transaction } from "@bellwether/postgres";
-import { type OrderState, formatDecimal, orderState, parseCanonicalOrder, parseDecimal, ZERO } from "@bellwether/trading";
+import { type OrderState, formatDecimal, orderState, parseCanonicalOrder, parseDecimal } from "@bellwether/trading";
 import type { PlannedDecision, PlannedIntent, PlannedOrder } from "../decisions/plan-decision.ts";
-import type { BookOrder } from "../portfolio/book.ts";
+import { type BookOrder, unfilledOrder } from "../portfolio/book.ts";
 
 interface OrderRow {
   client_order_id: string;
@@ -59,7 +59,7 @@ export async function readOrder(transaction: Transaction, id: string): Promise<B
 }
 
 function bookOrder(row: OrderRow, releaseStored: boolean): BookOrder {
-  return {
+  return unfilledOrder({
     order: parseCanonicalOrder(row.body),
     body: row.body,
     strategyUid: row.strategy_uid,
@@ -69,16 +69,9 @@ function bookOrder(row: OrderRow, releaseStored: boolean): BookOrder {
     maxCost: parseDecimal(row.reserved_quote),
     createdAtMs: Number(row.created_ms),
     state: orderState.parse(row.state),
-    filled: ZERO,
-    spent: ZERO,
-    known: false,
-    venueOrderId: undefined,
-    protectiveLegs: [],
-    reason: undefined,
-    updatedAtMs: Number(row.created_ms),
     cancelRequested: row.cancel_requested ?? undefined,
     releaseStored,
-  };
+  });
 }
 
 export interface DecisionKey {

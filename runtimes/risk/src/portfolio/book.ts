@@ -52,6 +52,36 @@ export interface BookOrder {
   releaseStored: boolean;
 }
 
+/** What is known of an order by its own row alone. */
+type BookOrderRow = Pick<
+  BookOrder,
+  | "order"
+  | "body"
+  | "strategyUid"
+  | "epoch"
+  | "quantity"
+  | "reservation"
+  | "maxCost"
+  | "createdAtMs"
+  | "state"
+  | "cancelRequested"
+  | "releaseStored"
+>;
+
+/** An order that nothing has come of yet, as far as is known: the rest is folded from the broker's journal. */
+export function unfilledOrder(row: BookOrderRow): BookOrder {
+  return {
+    ...row,
+    filled: ZERO,
+    spent: ZERO,
+    known: false,
+    venueOrderId: undefined,
+    protectiveLegs: [],
+    reason: undefined,
+    updatedAtMs: row.createdAtMs,
+  };
+}
+
 /** One row of broker.orders. */
 export interface VenueOrderRow {
   readonly clientOrderId: string;
