@@ -255,12 +255,15 @@ export class History {
     // What follows changes what is whose: no older copy of the journal knows of it.
     this.#backup = undefined;
     if (kind < 0.7) return this.#delete(episode);
-    if (this.#world.venue === "exchange")
-      await this.#people.adoptForeignTrade(this.#random.next() < 0.5 ? "buy" : "sell", () => this.#bar());
+    if (this.#world.venue !== "exchange") return;
+    const side = this.#random.next() < 0.5 || this.#registered.size < strategies.length ? "buy" : "sell";
+    await this.#people.adoptForeignTrade(side, () => this.#bar());
   }
 
   async #delete(episode: number): Promise<void> {
     if (episode < episodes / 2 || this.#registered.size < strategies.length) return;
+    // What another hand has sold is not there to be sold again: such a strategy waits for a person.
+    if (this.#world.exchange.foreignTrades.some(({ side }) => side === "sell")) return;
     const [uid] = this.#registered;
     if (uid === undefined) return;
     this.#registered.delete(uid);
@@ -302,6 +305,7 @@ export class History {
   async #finish(): Promise<void> {
     const world = this.#world;
     this.#fate.disarm();
+    world.mendClock();
     await this.#people.resume();
     await this.#register(true);
     // Quiet for three seconds: nothing is owed to any order, and nothing that was late is still under way.

@@ -80,8 +80,7 @@ export class People {
     await this.halt();
     await world.advance(quietMs, () => monitor.idle);
     if (!monitor.idle) return this.resume();
-    exchange.tradeForeign(side, clock.nowMs());
-    if (exchange.foreignTrades.length === 0) return this.resume();
+    if (!exchange.tradeForeign(side, clock.nowMs())) return this.resume();
     world.kill("risk");
     await world.advance(noticedMs, () => this.#held);
     if (!this.#held) throw new Violation(2, "journal and venue differ, and nobody has noticed");

@@ -139,14 +139,15 @@ export class ExchangeModel implements VenueTruth {
     }
   }
 
-  /** Somebody else sells or buys a bit with the same key, as far as it goes. */
-  tradeForeign(side: "buy" | "sell", nowMs: number): void {
+  /** Somebody else sells or buys a bit with the same key. @returns false: there is nothing to do it with */
+  tradeForeign(side: "buy" | "sell", nowMs: number): boolean {
     const quantity = parseDecimal("0.5");
     const price = this.#price;
-    if (this.#needs(side, { quantity, price }) > this.#free(side === "buy" ? quote : base)) return;
+    if (this.#needs(side, { quantity, price }) > this.#free(side === "buy" ? quote : base)) return false;
     const venueOrderId = `foreign-${this.foreignTrades.length + 1}`;
     const timeMs = nowMs + this.settings.clockOffsetMs;
     this.foreignTrades.push(this.#exchanged({ venueOrderId, side }, { quantity, price, timeMs }));
+    return true;
   }
 
   #needs(side: "buy" | "sell", { quantity, price }: { quantity: Decimal; price: Decimal }): Decimal {

@@ -36,6 +36,8 @@ import { SimProcess, type ProcessKind, isCrash } from "./sim-process.ts";
 
 const startMs = 1_700_000_000_000;
 const startingUsdt = "10000";
+/** Half of the exchange's receive window is refused; a measurement may be off by the way there. */
+const usableOffsetMs = 2_000;
 /** A wallet pays its fees in it. */
 const startingSol = "1";
 
@@ -230,6 +232,14 @@ export class World {
   /** Both services run, and no request is late on its way to the exchange. */
   get quiet(): boolean {
     return this.#risk?.process.dead === false && this.#broker?.process.dead === false && this.#wire.late === 0;
+  }
+
+  /** Somebody sets the clocks: a broker that finds them too far apart sends nothing. It measures them when it starts. */
+  mendClock(): void {
+    const { settings } = this.exchange;
+    if (Math.abs(settings.clockOffsetMs) < usableOffsetMs) return;
+    settings.clockOffsetMs = 0;
+    this.kill("broker");
   }
 
   kill(kind: "risk" | "broker"): void {
