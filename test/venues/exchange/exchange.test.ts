@@ -160,7 +160,7 @@ describe("the local exchange", () => {
       expect(balance(exchange, "BTC")).toBe("1.5+0.5");
       exchange.setPrice("BTC/USDT", price);
       expect(algo).toMatchObject({ status: "effective", side });
-      expect(exchange.orders.get(algo.orderId ?? 0)).toMatchObject({ status: "filled", algoId: algo.id });
+      expect(exchange.orders.get(algo.orderId ?? 0)).toMatchObject({ status: "filled", algo: { id: algo.id } });
       expect(balance(exchange, "BTC")).toBe("1.5+0");
       expect(() => exchange.cancelAlgo(algo)).toThrow(expect.objectContaining({ code: "UNKNOWN_ORDER" }));
     });

@@ -405,7 +405,7 @@ export class Exchange {
         postOnly: false,
         quantity: algo.quantity,
       }),
-      algoId: algo.id,
+      algo: { id: algo.id, clientOrderId: algo.clientOrderId },
     };
     algo.status = "effective";
     algo.side = side;

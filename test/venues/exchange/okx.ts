@@ -103,8 +103,8 @@ const signedRoutes: Readonly<Record<string, (call: Signed) => unknown[]>> = {
     return [{ triggerTime: seconds === 0 ? "0" : String(atMs), tag: "", ts: String(exchange.options.now()) }];
   },
   "GET /api/v5/trade/order": (call) => [orderRow(call.exchange, requiredOrder(call, "51603"))],
-  "GET /api/v5/trade/orders-pending": ({ exchange, key }) =>
-    exchange.openOrders(key.accountId).map((order) => orderRow(exchange, order)),
+  "GET /api/v5/trade/orders-pending": ({ exchange, key, values }) =>
+    page(exchange.openOrders(key.accountId).toReversed(), values).map((order) => orderRow(exchange, order)),
   "GET /api/v5/trade/orders-history": ({ exchange, key, values }) => {
     const market = marketOf(exchange, values).options.symbol;
     return [...exchange.orders.values()]
@@ -156,22 +156,32 @@ export class OkxDialect implements Dialect {
     }
   }
 
-  /** Private channel: login, then orders; both are answered to one message for the test's convenience. */
-  subscribe(exchange: Exchange, message: string): { accountId?: string; reply: unknown } {
+  /** Private channel: a login, and after it a subscription. */
+  subscribe(exchange: Exchange, message: string, session: Map<string, string>): { accountId?: string; reply: unknown } {
+    if (message === "ping") return { reply: "pong" };
     const { op, args = [] } = JSON.parse(message) as { op: string; args?: Record<string, string>[] };
-    const [login = {}] = args;
-    const key = exchange.options.keys.find((known) => known.apiKey === login["apiKey"]);
-    const expected =
-      key && createHmac("sha256", key.secret).update(`${login["timestamp"]}GET/users/self/verify`).digest("base64");
-    if (op !== "login" || !key || expected !== login["sign"])
-      return { reply: { event: "error", code: "60009", msg: "Login failed." } };
-    return { accountId: key.accountId, reply: { event: "login", code: "0", msg: "" } };
+    const [first = {}] = args;
+    if (op === "login") {
+      const key = exchange.options.keys.find((known) => known.apiKey === first["apiKey"]);
+      const expected =
+        key && createHmac("sha256", key.secret).update(`${first["timestamp"]}GET/users/self/verify`).digest("base64");
+      const inTime = Math.abs(exchange.options.now() - Number(first["timestamp"]) * 1_000) <= 30_000;
+      if (!key || expected !== first["sign"] || key.passphrase !== first["passphrase"] || !inTime)
+        return { reply: { event: "error", code: "60009", msg: "Login failed." } };
+      session.set("accountId", key.accountId);
+      return { reply: { event: "login", code: "0", msg: "" } };
+    }
+    const accountId = session.get("accountId");
+    if (accountId === undefined) return { reply: { event: "error", code: "60011", msg: "Please log in" } };
+    if (op !== "subscribe" || first["channel"] !== "orders")
+      return { reply: { event: "error", code: "60018", msg: "Wrong URL or channel" } };
+    return { accountId, reply: { event: "subscribe", arg: first } };
   }
 
   news(order: ExchangeOrder): unknown {
     return {
       arg: { channel: "orders", instType: "SPOT" },
-      data: [{ clOrdId: order.clientOrderId, state: states[order.status] }],
+      data: [{ ...namesOf(order), state: states[order.status] }],
     };
   }
 
@@ -317,7 +327,13 @@ function fills({ exchange, key, values, request }: Signed): unknown[] {
     .filter((trade) => trade.accountId === key.accountId && trade.market === market)
     .filter((trade) => trade.timeMs >= Number(values["begin"] ?? 0))
     .toReversed();
-  return listed(rows.slice(0, 100), request.fault).map((trade) => fillRow(exchange, trade));
+  return listed(page(rows, values), request.fault).map((trade) => fillRow(exchange, trade));
+}
+
+/** Youngest first, older than `after`, at most a hundred. */
+function page<Row extends { readonly id: number }>(rows: readonly Row[], { after, limit }: Values): readonly Row[] {
+  const older = rows.filter(({ id }) => after === undefined || id < Number(after));
+  return older.slice(0, Math.min(100, Number(limit ?? 100)));
 }
 
 function fillRow(exchange: Exchange, trade: Trade): Record<string, string> {
@@ -325,6 +341,7 @@ function fillRow(exchange: Exchange, trade: Trade): Record<string, string> {
     instType: "SPOT",
     instId: idOf(exchange.market(trade.market)),
     tradeId: String(trade.id),
+    billId: String(trade.id),
     ordId: String(trade.orderId),
     side: trade.side,
     fillPx: formatDecimal(trade.price),
@@ -337,15 +354,18 @@ function fillRow(exchange: Exchange, trade: Trade): Record<string, string> {
   };
 }
 
+/** An order that a trigger has placed has no client order id of its own. */
+function namesOf({ clientOrderId, algo }: ExchangeOrder): { clOrdId: string; algoClOrdId: string } {
+  return algo ? { clOrdId: "", algoClOrdId: algo.clientOrderId } : { clOrdId: clientOrderId, algoClOrdId: "" };
+}
+
 function orderRow(exchange: Exchange, order: ExchangeOrder): Record<string, string> {
   const word = order.kind === "market" ? "market" : order.postOnly ? "post_only" : order.timeInForce.toLowerCase();
   return {
     instType: "SPOT",
     instId: idOf(exchange.market(order.market)),
     ordId: String(order.id),
-    // An order that a trigger has placed has no client order id of its own.
-    clOrdId: order.algoId === undefined ? order.clientOrderId : "",
-    algoClOrdId: exchange.algos.get(order.algoId ?? 0)?.clientOrderId ?? "",
+    ...namesOf(order),
     px: order.price === undefined ? "" : formatDecimal(order.price),
     sz: formatDecimal(order.quantity),
     ordType: word === "gtc" ? "limit" : word,

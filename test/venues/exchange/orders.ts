@@ -29,7 +29,7 @@ export interface ExchangeOrder {
   /** Orders of one list: the first execution or trigger of one ends the others, and they hold back what one of them needs. */
   readonly listId?: number;
   /** Placed by the trigger of this algo order, under no client order id of its own. */
-  readonly algoId?: number;
+  readonly algo?: { readonly id: number; readonly clientOrderId: string };
   readonly createdMs: number;
   updatedMs: number;
 }

@@ -44,10 +44,11 @@ export class UserStream {
   }
 
   #accept(client: WebSocket): void {
+    const session = new Map<string, string>();
     client.on("message", (data: Buffer) => {
-      const { accountId, reply } = this.#options.dialect.subscribe(this.#options.exchange(), data.toString());
+      const { accountId, reply } = this.#options.dialect.subscribe(this.#options.exchange(), data.toString(), session);
       if (accountId !== undefined) this.#listeners.set(client, accountId);
-      client.send(JSON.stringify(reply));
+      client.send(typeof reply === "string" ? reply : JSON.stringify(reply));
     });
     client.on("close", () => this.#listeners.delete(client));
     client.on("error", () => this.#listeners.delete(client));

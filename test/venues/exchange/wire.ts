@@ -24,8 +24,12 @@ export interface WireReply {
 export interface Dialect {
   readonly name: "binance" | "okx";
   answer(exchange: Exchange, request: WireRequest): WireReply;
-  /** A message over WebSocket: whose news the sender may hear, if it proves who it is. */
-  subscribe(exchange: Exchange, message: string): { readonly accountId?: string; readonly reply: unknown };
+  /** A message over WebSocket: whose news the sender may hear, if it proves who it is. `session`: what the connection has proven before. Text is answered as it is. */
+  subscribe(
+    exchange: Exchange,
+    message: string,
+    session: Map<string, string>,
+  ): { readonly accountId?: string; readonly reply: unknown };
   news(order: ExchangeOrder, trade: Trade | undefined): unknown;
   /** Too many requests, and the stronger word for those who go on. */
   limited(status: number): WireReply;

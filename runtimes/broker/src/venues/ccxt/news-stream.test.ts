@@ -43,7 +43,9 @@ describe("news of an account", () => {
       channel: {
         url: "ws://x",
         subscribe: (nowMs) => [`subscribe at ${nowMs - clock.nowMs()}`],
+        answer: (message) => (message === '{"ids":[],"login":true}' ? ["now orders"] : []),
         idsIn: (message) => (JSON.parse(message) as { ids: string[] }).ids,
+        keepAlive: { text: "ping", everyMs: 20_000 },
       },
       connect: () => {
         sockets.push(new ScriptedSocket());
@@ -63,6 +65,16 @@ describe("news of an account", () => {
     last().emit("message", '{"ids":["a","b"]}');
     last().emit("message", '{"ids":[]}');
     expect(heard).toEqual(["a", "b"]);
+  });
+
+  test("says what its login has to be followed by, and keeps a quiet connection open until it is closed", async () => {
+    last().emit("open");
+    last().emit("message", '{"ids":[],"login":true}');
+    await clock.advance(40_000);
+    expect(last().sent.slice(1)).toEqual(["now orders", "ping", "ping"]);
+    stream.close();
+    await clock.advance(40_000);
+    expect(last().sent).toHaveLength(4);
   });
 
   test.each(["no json", '{"other":1', 5, "x".repeat(200_000)])("what cannot be read is no news", (data) => {

@@ -5,8 +5,12 @@ export interface NewsChannel {
   readonly url: string;
   /** The messages that open the subscription, one after another; signed now. */
   subscribe(nowMs: number): readonly string[];
+  /** What has to be said upon a message: a subscription that waits for its login to be taken. */
+  readonly answer?: (message: string) => readonly string[];
   /** Ids of orders that a message speaks of; empty for anything else. */
   idsIn(message: string): readonly string[];
+  /** Said this often, where the venue closes a connection on which it hears nothing. */
+  readonly keepAlive?: { readonly text: string; readonly everyMs: number };
 }
 
 /** As far as a WebSocket is used; the composition root hands in the platform's. */
@@ -41,6 +45,7 @@ export class NewsStream {
   #failures = 0;
   #closed = false;
   #cancelRetry: () => void = () => undefined;
+  #cancelKeepAlive: () => void = () => undefined;
 
   constructor(options: NewsStreamOptions) {
     this.#options = options;
@@ -53,7 +58,7 @@ export class NewsStream {
       const socket = connect(channel.url);
       this.#socket = socket;
       socket.addEventListener("open", () => this.#subscribe(socket));
-      socket.addEventListener("message", ({ data }) => this.#read(data));
+      socket.addEventListener("message", ({ data }) => this.#read(socket, data));
       socket.addEventListener("close", () => this.#ended(socket));
       socket.addEventListener("error", () => this.#ended(socket));
     } catch (error) {
@@ -65,20 +70,34 @@ export class NewsStream {
   close(): void {
     this.#closed = true;
     this.#cancelRetry();
+    this.#cancelKeepAlive();
     this.#socket?.close();
     this.#socket = undefined;
   }
 
   #subscribe(socket: Socket): void {
     for (const message of this.#options.channel.subscribe(this.#options.venueTimeMs())) socket.send(message);
+    this.#keepAlive(socket);
   }
 
-  #read(data: unknown): void {
+  #keepAlive(socket: Socket): void {
+    const { keepAlive } = this.#options.channel;
+    if (!keepAlive) return;
+    this.#cancelKeepAlive = this.#options.clock.setTimeout(() => {
+      if (this.#socket !== socket) return;
+      socket.send(keepAlive.text);
+      this.#keepAlive(socket);
+    }, keepAlive.everyMs);
+  }
+
+  #read(socket: Socket, data: unknown): void {
     if (typeof data !== "string" || data.length > longestMessage) return;
     this.#failures = 0;
+    const { channel } = this.#options;
     let ids: readonly string[];
     try {
-      ids = this.#options.channel.idsIn(data);
+      for (const answer of channel.answer?.(data) ?? []) socket.send(answer);
+      ids = channel.idsIn(data);
     } catch {
       // Not JSON, or in another shape: no news.
       return;
@@ -89,6 +108,7 @@ export class NewsStream {
   #ended(socket: Socket): void {
     if (this.#socket !== socket) return;
     this.#socket = undefined;
+    this.#cancelKeepAlive();
     this.#retry();
   }
 

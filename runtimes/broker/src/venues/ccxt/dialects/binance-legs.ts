@@ -1,9 +1,8 @@
 import { z } from "zod";
-import { VenueAnswer } from "../../../feeds/ccxt/venue-answer.ts";
 import type { ProtectiveReport } from "../../venue.ts";
 import { binanceCodes, binanceState, binanceValidity, orderRow, receiveWindow } from "./binance-words.ts";
 import type { Ask, LegsDialect, LegsRequest } from "./dialect.ts";
-import { leftOpen, refusedPlacement, unlessAbsent } from "./refusals.ts";
+import { leftOpen, takenOrRefused, unlessAbsent } from "./refusals.ts";
 
 type Leg = LegsRequest["legs"][number];
 const historyMarginMs = 60_000;
@@ -16,18 +15,12 @@ const pageLimit = 1_000;
 export const binanceLegs: LegsDialect = {
   validity: binanceValidity,
 
-  async place(ask, request) {
-    const { legs } = request;
-    try {
-      if (legs.length > 1) await ask("privatePostOrderListOco", listParameters(request), { urgent: true });
-      else await ask("privatePostOrder", singleParameters(request), { urgent: true });
-      return { accepted: true };
-    } catch (error) {
-      if (!(error instanceof VenueAnswer)) throw error;
-      const reply = refusedPlacement(error, binanceCodes);
-      if (!reply.accepted) return reply;
-      throw leftOpen(binanceCodes, "a refusal that accepts", error);
-    }
+  place(ask, request) {
+    const call =
+      request.legs.length > 1
+        ? ask("privatePostOrderListOco", listParameters(request), { urgent: true })
+        : ask("privatePostOrder", singleParameters(request), { urgent: true });
+    return takenOrRefused(call, binanceCodes);
   },
 
   async find(ask, { marketId, legs }) {

@@ -3,7 +3,8 @@ import { z } from "zod";
 import { VenueAnswer } from "../../../feeds/ccxt/venue-answer.ts";
 import { binanceLegs } from "./binance-legs.ts";
 import { amount, binanceCodes, binanceState, binanceValidity, orderRow, receiveWindow } from "./binance-words.ts";
-import type { ExchangeDialect, PlaceReply, PlaceRequest, RawOrder, RawTrade } from "./dialect.ts";
+import type { Ask, ExchangeDialect, PlaceReply, PlaceRequest, RawOrder, RawTrade } from "./dialect.ts";
+import { allPages } from "./pages.ts";
 import { leftOpen, refusedPlacement, unlessAbsent } from "./refusals.ts";
 
 /** Orders that were cancelled without a fill are archived after 90 days. */
@@ -95,21 +96,9 @@ export const binanceDialect: ExchangeDialect = {
       .map(rawOrder);
   },
 
-  async tradesOf(ask, { marketId, venueOrderId }) {
-    const parameters = { symbol: marketId, orderId: venueOrderId, limit: pageLimit, ...receiveWindow() };
-    return z
-      .array(tradeRow)
-      .parse(await ask("privateGetMyTrades", parameters))
-      .map((row) => rawTrade(row, marketId));
-  },
+  tradesOf: (ask, { marketId, venueOrderId }) => tradesFrom(ask, marketId, { orderId: venueOrderId, fromId: "0" }),
 
-  async tradesSince(ask, { marketId, sinceMs }) {
-    const parameters = { symbol: marketId, startTime: sinceMs, limit: pageLimit, ...receiveWindow() };
-    return z
-      .array(tradeRow)
-      .parse(await ask("privateGetMyTrades", parameters))
-      .map((row) => rawTrade(row, marketId));
-  },
+  tradesSince: (ask, { marketId, sinceMs }) => tradesFrom(ask, marketId, { startTime: sinceMs }),
 
   /** WebSocket API, one signed subscription. A Secret with a PEM key has no HMAC to sign it with, and does without news. */
   news({ credentials, sandbox, baseUrl }) {
@@ -142,6 +131,25 @@ export const binanceDialect: ExchangeDialect = {
     return balances;
   },
 };
+
+/** Oldest first; further pages go on from the last id, for which a start in time is given up. */
+async function tradesFrom(
+  ask: Ask,
+  marketId: string,
+  from: { readonly orderId: string; readonly fromId: string } | { readonly startTime: number },
+): Promise<readonly RawTrade[]> {
+  const rows = await allPages({
+    exchange: binanceCodes.exchange,
+    limit: pageLimit,
+    read: async (before: readonly z.output<typeof tradeRow>[]) => {
+      const last = before.reduce((highest, { id }) => (BigInt(id) > highest ? BigInt(id) : highest), -1n);
+      const start = before.length === 0 ? from : { ...("orderId" in from ? from : {}), fromId: String(last + 1n) };
+      const parameters = { symbol: marketId, ...start, limit: pageLimit, ...receiveWindow() };
+      return z.array(tradeRow).parse(await ask("privateGetMyTrades", parameters));
+    },
+  });
+  return rows.map((row) => rawTrade(row, marketId));
+}
 
 function placeParameters(request: PlaceRequest): Record<string, unknown> {
   const { marketId, side, type, quantity, price, timeInForce, postOnly, clientId, timestampMs } = request;

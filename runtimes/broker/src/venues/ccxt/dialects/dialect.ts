@@ -104,11 +104,13 @@ export interface LegsRequest {
   readonly timestampMs: number;
 }
 
+export type LegsReply = { readonly accepted: true } | Extract<PlaceReply, { accepted: false }>;
+
 /** Stops and targets that rest at the exchange, one ending the other. */
 export interface LegsDialect {
   /** After this time the venue takes no request to place them any more. */
   readonly validity: { readonly windowMs: number; readonly marginMs: number };
-  place(ask: Ask, request: LegsRequest): Promise<{ readonly accepted: true } | Extract<PlaceReply, { accepted: false }>>;
+  place(ask: Ask, request: LegsRequest): Promise<LegsReply>;
   /** One report for each leg; undefined when the venue does not know them. */
   find(ask: Ask, request: LegsRequest): Promise<readonly ProtectiveReport[] | undefined>;
   /** Whether open orders and history show nothing of them, either. */

@@ -1,9 +1,8 @@
 import { z } from "zod";
-import { VenueAnswer } from "../../../feeds/ccxt/venue-answer.ts";
 import type { ProtectiveReport } from "../../venue.ts";
 import { type Ask, type LegsDialect, type LegsRequest, type RawOrder, signedAt } from "./dialect.ts";
 import { first, listOf, okxCodes, orderRow, rawOrder } from "./okx-words.ts";
-import { leftOpen, refusedPlacement, unlessAbsent } from "./refusals.ts";
+import { leftOpen, takenOrRefused, unlessAbsent } from "./refusals.ts";
 
 const algoRow = z.looseObject({
   algoId: z.string(),
@@ -35,16 +34,8 @@ export const okxLegs: LegsDialect = {
   // Algo orders take no expTime: what bounds them is the age of the signature, counted from "about to send".
   validity: { windowMs: 30_000, marginMs: 2_000 },
 
-  async place(ask, request) {
-    try {
-      await ask("privatePostTradeOrderAlgo", placeParameters(request), { urgent: true });
-      return { accepted: true };
-    } catch (error) {
-      if (!(error instanceof VenueAnswer)) throw error;
-      const reply = refusedPlacement(error, okxCodes);
-      if (!reply.accepted) return reply;
-      throw leftOpen(okxCodes, "a refusal that accepts", error);
-    }
+  place(ask, request) {
+    return takenOrRefused(ask("privatePostTradeOrderAlgo", placeParameters(request), { urgent: true }), okxCodes);
   },
 
   async find(ask, { marketId, legs }) {

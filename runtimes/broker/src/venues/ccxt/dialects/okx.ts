@@ -1,9 +1,11 @@
 import { formatDecimal, negate, parseDecimal } from "@bellwether/trading";
 import { z } from "zod";
 import { VenueAnswer } from "../../../feeds/ccxt/venue-answer.ts";
-import { type ExchangeDialect, type PlaceRequest, type RawOrder, type RawTrade, headersOf } from "./dialect.ts";
+import { type Ask, type ExchangeDialect, type PlaceRequest, type RawOrder, type RawTrade, headersOf } from "./dialect.ts";
 import { okxLegs, pendingAlgos } from "./okx-legs.ts";
+import { okxNews } from "./okx-news.ts";
 import { amount, first, listOf, okxCodes, okxValidity, orderRow, rawOrder } from "./okx-words.ts";
+import { allPages } from "./pages.ts";
 import { leftOpen, refusedPlacement, unlessAbsent } from "./refusals.ts";
 
 /** Orders that were cancelled without a fill can be asked for during two hours. */
@@ -13,6 +15,7 @@ const pageLimit = 100;
 const fillRow = z.looseObject({
   instId: z.string(),
   tradeId: z.string(),
+  billId: z.string(),
   ordId: z.string(),
   side: z.enum(["buy", "sell"]),
   fillPx: amount,
@@ -36,6 +39,7 @@ export const okxDialect: ExchangeDialect = {
   credentialNames: ["apiKey", "secret", "password"],
   validity: okxValidity,
   legs: okxLegs,
+  news: okxNews,
   // ccxt's unit is a tenth of a second of OKX's general limit; the order endpoints have limits of their own.
   rate: { perSecond: 8, burst: 160 },
   forgottenUntilMs: (nowMs) => nowMs - rememberedMs,
@@ -94,23 +98,21 @@ export const okxDialect: ExchangeDialect = {
   },
 
   async open(ask) {
-    const rows = listOf(orderRow).parse(await ask("privateGetTradeOrdersPending", { instType: "SPOT" })).data;
+    const rows = await allPages({
+      exchange: okxCodes.exchange,
+      limit: pageLimit,
+      read: async (before: readonly z.output<typeof orderRow>[]) => {
+        const after = before.length === 0 ? {} : { after: lowest(before.map(({ ordId }) => ordId)) };
+        const parameters = { instType: "SPOT", ...after, limit: String(pageLimit) };
+        return listOf(orderRow).parse(await ask("privateGetTradeOrdersPending", parameters)).data;
+      },
+    });
     return [...rows.map(rawOrder), ...(await pendingAlgos(ask))];
   },
 
-  async tradesOf(ask, { marketId, venueOrderId }) {
-    const parameters = { instType: "SPOT", instId: marketId, ordId: venueOrderId, limit: String(pageLimit) };
-    return listOf(fillRow)
-      .parse(await ask("privateGetTradeFills", parameters))
-      .data.map(rawTrade);
-  },
+  tradesOf: (ask, { marketId, venueOrderId }) => fillsOf(ask, { instId: marketId, ordId: venueOrderId }),
 
-  async tradesSince(ask, { marketId, sinceMs }) {
-    const parameters = { instType: "SPOT", instId: marketId, begin: String(sinceMs), limit: String(pageLimit) };
-    return listOf(fillRow)
-      .parse(await ask("privateGetTradeFills", parameters))
-      .data.map(rawTrade);
-  },
+  tradesSince: (ask, { marketId, sinceMs }) => fillsOf(ask, { instId: marketId, begin: String(sinceMs) }),
 
   async balances(ask) {
     const { details } = first(listOf(balanceRow).parse(await ask("privateGetAccountBalance", {})).data);
@@ -123,6 +125,23 @@ export const okxDialect: ExchangeDialect = {
     await ask("privatePostTradeCancelAllAfter", { timeOut: String(timeOut) }, { urgent: true });
   },
 };
+
+/** Youngest first; `after` is the id of the bill that a page ended with. */
+async function fillsOf(ask: Ask, of: Record<string, string>): Promise<readonly RawTrade[]> {
+  const rows = await allPages({
+    exchange: okxCodes.exchange,
+    limit: pageLimit,
+    read: async (before: readonly z.output<typeof fillRow>[]) => {
+      const after = before.length === 0 ? {} : { after: lowest(before.map(({ billId }) => billId)) };
+      const parameters = { instType: "SPOT", ...of, ...after, limit: String(pageLimit) };
+      return listOf(fillRow).parse(await ask("privateGetTradeFills", parameters)).data;
+    },
+  });
+  return rows.map(rawTrade);
+}
+
+/** Ids rise with time. */
+const lowest = (ids: readonly string[]): string => String(ids.map(BigInt).reduce((least, id) => (id < least ? id : least)));
 
 function placeParameters(request: PlaceRequest): Record<string, unknown> {
   const { marketId, side, type, quantity, price, timeInForce, postOnly, clientId, timestampMs } = request;

@@ -1,7 +1,7 @@
 import { CodedError } from "@bellwether/service-kit";
 import type { BrokerErrorCode } from "../../../errors.ts";
 import { VenueAnswer } from "../../../feeds/ccxt/venue-answer.ts";
-import type { PlaceReply } from "./dialect.ts";
+import type { LegsReply, PlaceReply } from "./dialect.ts";
 
 /** What an exchange's refusals of orders mean, by its own codes. */
 export interface RefusalCodes {
@@ -21,12 +21,23 @@ export interface RefusalCodes {
  *
  * @throws CodedError VENUE_UNREACHABLE when it leaves open whether the order was taken
  */
-export function refusedPlacement(answer: VenueAnswer, codes: RefusalCodes): PlaceReply {
+export function refusedPlacement(answer: VenueAnswer, codes: RefusalCodes): Extract<PlaceReply, { accepted: false }> {
   const { code, venueMessage, message } = answer;
   if (code === "" || codes.undecided(answer)) throw leftOpen(codes, message, answer);
   const reason = `${code}: ${venueMessage}`;
   if (codes.clock(code)) return { accepted: false, reason, fault: "clock" };
   return { accepted: false, reason, ...(codes.credentials.has(code) ? { fault: "credentials" as const } : {}) };
+}
+
+/** A placement whose answer says no more than that it was taken. @throws CodedError VENUE_UNREACHABLE */
+export async function takenOrRefused(call: Promise<unknown>, codes: RefusalCodes): Promise<LegsReply> {
+  try {
+    await call;
+    return { accepted: true };
+  } catch (error) {
+    if (error instanceof VenueAnswer) return refusedPlacement(error, codes);
+    throw error;
+  }
 }
 
 /** The answer to a call about one order; undefined when the venue knows none. */
