@@ -55,6 +55,8 @@ const sweepEveryMs = 1_000;
 const sweepsPerAudit = 30;
 const longestFillWaitMs = 1_000;
 const retryStartMs = 1_000;
+/** Most that an answer tells; the wire's bound. */
+const mostForeignTrades = 20;
 
 /**
  * The broker of one account, put together. Starting it, in this order: migrate, take the writer epoch, bring in what only the send log knows,
@@ -253,7 +255,23 @@ export class Broker implements BrokerService {
       ...(fees === undefined ? {} : { fees }),
       ...tellReferences(reference?.read() ?? [], clock.nowMs()),
       alarms: this.#desk.alarms.recent(clock.nowMs()).map(({ lastAtMs, ...alarm }) => ({ ...alarm, lastAt: lastAtMs })),
+      ...this.#foreignTrades(),
       ...(this.#desk.discrepancies.message === undefined ? {} : { discrepancy: this.#desk.discrepancies.message.slice(0, 500) }),
+    };
+  }
+
+  #foreignTrades(): Pick<BrokerAccount, "foreignTrades"> {
+    const found = this.#desk.foreignTrades.found.slice(0, mostForeignTrades);
+    if (found.length === 0) return {};
+    return {
+      foreignTrades: found.map(({ tradeId, market, side, quantity, price, time }) => ({
+        tradeId,
+        market,
+        side,
+        quantity,
+        price,
+        time,
+      })),
     };
   }
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { systemClock } from "@bellwether/service-kit";
-import { canonicalOrder } from "@bellwether/trading";
+import { canonicalOrder, parseDecimal } from "@bellwether/trading";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Approver } from "../../../runtimes/broker/src/testing/approver.ts";
 import { openCcxt } from "../../../runtimes/broker/src/venues/ccxt/open-ccxt.ts";
@@ -180,6 +180,19 @@ describe.skipIf(missing !== undefined)("an account at an exchange", () => {
       expect(order.status).toBe("new");
     });
 
+    test("a trade that no order here explains is told with what it was, and holds nothing up by itself", async () => {
+      const { broker } = await start();
+      await broker.submit(world.approver.approve(world.order()));
+      const byHand = { clientOrderId: "by-hand", side: "sell", kind: "market", timeInForce: "GTC", postOnly: false } as const;
+      world.venue.exchange.place("local-1", { ...byHand, market: "BTC/USDT", quantity: parseDecimal("0.3") });
+      for (let second = 0; second < 130; second += 10) await world.clock.advance(10_000);
+      for (let sweep = 0; sweep < 30; sweep += 1) await broker.sweep();
+      expect((await broker.account()).foreignTrades).toMatchObject([
+        { market: "BTC/USDT", side: "sell", quantity: "0.3", price: "39999.99" },
+      ]);
+      expect(await broker.submit(world.approver.approve(world.order()))).not.toMatchObject({ state: "Rejected" });
+    });
+
     test("an order past its time is cancelled by the broker, where the exchange does not", async () => {
       const { broker } = await start();
       const order = world.order({ type: "limit", limit: "39000", expiresAt: world.clock.nowMs() + 30_000 });
@@ -245,29 +258,32 @@ describe.skipIf(missing !== undefined)("an account at an exchange", () => {
     });
   });
 
-  test("news over WebSocket spare the wait; muted or cut off, asking finds the same", async () => {
-    await open();
-    const { broker } = await start({ news: true });
-    const stateOf = async (id: string): Promise<string> => (await broker.find(id)).state;
-    await expect.poll(() => world.venue.listeners, { timeout: 20_000 }).toBe(1);
-    const first = world.order({ type: "limit", limit: "39500" });
-    await broker.submit(world.approver.approve(first));
-    world.price("39400");
-    await expect
-      .poll(async () => (await world.clock.advance(0), stateOf(first.clientOrderId)), { timeout: 20_000 })
-      .toBe("Filled");
-    world.venue.muteStream(true);
-    const second = world.order({ type: "limit", limit: "39000" });
-    await broker.submit(world.approver.approve(second));
-    world.price("38900");
-    await broker.sweep();
-    expect(await stateOf(second.clientOrderId)).toBe("Filled");
-    world.venue.muteStream(false);
-    world.venue.restart();
-    await expect.poll(() => world.venue.listeners, { timeout: 20_000 }).toBe(0);
-    await expect.poll(async () => (await world.clock.advance(100), world.venue.listeners), { timeout: 20_000 }).toBe(1);
-    await world.verify();
-  });
+  test.each(["binance", "okx"] as const)(
+    "news of %s over WebSocket spare the wait; muted or cut off, asking finds the same",
+    async (dialect) => {
+      await open(dialect);
+      const { broker } = await start({ news: true });
+      const stateOf = async (id: string): Promise<string> => (await broker.find(id)).state;
+      await expect.poll(() => world.venue.listeners, { timeout: 20_000 }).toBe(1);
+      const first = world.order({ type: "limit", limit: "39500" });
+      await broker.submit(world.approver.approve(first));
+      world.price("39400");
+      await expect
+        .poll(async () => (await world.clock.advance(0), stateOf(first.clientOrderId)), { timeout: 20_000 })
+        .toBe("Filled");
+      world.venue.muteStream(true);
+      const second = world.order({ type: "limit", limit: "39000" });
+      await broker.submit(world.approver.approve(second));
+      world.price("38900");
+      await broker.sweep();
+      expect(await stateOf(second.clientOrderId)).toBe("Filled");
+      world.venue.muteStream(false);
+      world.venue.restart();
+      await expect.poll(() => world.venue.listeners, { timeout: 20_000 }).toBe(0);
+      await expect.poll(async () => (await world.clock.advance(100), world.venue.listeners), { timeout: 20_000 }).toBe(1);
+      await world.verify();
+    },
+  );
 
   test("fees taken from a third asset are recorded in it, and every balance adds up", async () => {
     await open("binance", {

@@ -118,6 +118,15 @@ export class Journal {
     return new Set([...missing].filter((id) => !adopted.has(id)));
   }
 
+  /** Which of these executions stand here. */
+  async knownTrades(tradeIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows = await this.#options.database.query<{ trade_id: string }>(
+      "select trade_id from broker.fills where account_uid = $1 and trade_id = any($2)",
+      [this.#options.accountUid, tradeIds],
+    );
+    return new Set(rows.map((row) => row.trade_id));
+  }
+
   /** Orders of another hand that a person takes note of. */
   async adopt(venueIds: readonly string[], { who, reason }: { who: string; reason: string }): Promise<void> {
     await this.#write(async (transaction) => {

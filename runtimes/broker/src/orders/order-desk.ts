@@ -21,6 +21,7 @@ import type { BrokerMetrics } from "../metrics.ts";
 import { Alarms } from "./alarms.ts";
 import { type DeadManView, deadManStep } from "./dead-man.ts";
 import { Discrepancies } from "./discrepancies.ts";
+import { ForeignTrades, foreignTradesLookBackMs } from "./foreign-trades.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import { checkOrder, orderFromText } from "./order-checks.ts";
 import { Protection, legsOf } from "./protection.ts";
@@ -74,6 +75,7 @@ export class OrderDesk {
   readonly #asking = new Set<string>();
   readonly discrepancies = new Discrepancies();
   readonly alarms = new Alarms();
+  readonly foreignTrades = new ForeignTrades();
   /** Where legs rest at a remote venue. */
   readonly #protection: Protection | undefined;
   #armedAtMs: number | undefined;
@@ -298,6 +300,24 @@ export class OrderDesk {
     const foreign = await journal.foreign(ids.filter((id) => !legs.has(id)));
     for (const clientOrderId of foreign) log.error({ clientOrderId }, "the venue holds an order that this broker has not sent");
     this.discrepancies.foreignAre([...foreign]);
+    await this.#lookForTrades();
+  }
+
+  /** Trades of another hand at an exchange; a fate that is unknown may be the explanation of one, so that nothing is said meanwhile. */
+  async #lookForTrades(): Promise<void> {
+    const { journal, venue, log } = this.#options;
+    if (venue.kind !== "ccxt") return;
+    const tracked = await journal.trackedOrders();
+    if (tracked.some(({ state }) => state === "Unknown" || state === "AboutToSend")) return;
+    const nowMs = this.#options.marketTimeMs();
+    try {
+      const trades = await venue.tradesSince(Math.max(0, nowMs - foreignTradesLookBackMs));
+      const candidates = this.foreignTrades.candidates(trades, nowMs);
+      this.foreignTrades.judged(candidates, await journal.knownTrades(candidates.map(({ tradeId }) => tradeId)));
+    } catch (error) {
+      if (!hasCode(error, "VENUE_UNREACHABLE")) throw error;
+      log.warn({ err: error }, "the venue cannot be asked about the account's trades");
+    }
   }
 
   /** A person has looked at what another hand placed: it holds nothing up any more. @returns how many orders that is */

@@ -133,7 +133,8 @@ export class AccountRunner {
     if (!result) return;
     account.compared = true;
     const before = account.heldMessage;
-    account.heldMessage = heldMessage(result.drift, movingAssets(account.book, this.#options.currency()));
+    const moving = movingAssets(account.book, this.#options.currency());
+    account.heldMessage = heldMessage(result.drift, moving, account.venueState?.foreignTrades);
     if (account.heldMessage !== undefined && before === undefined)
       log.error({ account: account.name, drift: result.drift }, "journal and venue differ: the account is held");
     if (account.heldMessage === undefined && before !== undefined)

@@ -40,6 +40,12 @@ describe("heldMessage", () => {
     expect(heldMessage(drift, nothingMoves)).toContain("BTC: journal 1, venue 0.9; USDT: journal 100, venue 150.5");
   });
 
+  test("names what another hand has done, when the venue tells", () => {
+    const trade = { tradeId: "t-2", market: "BTC/USDT", side: "sell", quantity: "0.1", price: "505", time: 2 } as const;
+    const message = heldMessage(drift, nothingMoves, [trade, { ...trade, tradeId: "t-1" }]);
+    expect(message).toMatch(/Another hand has sold 0\.1 of BTC\/USDT at 505 \(trade t-2\), and 1 more\.$/);
+  });
+
   test("holds nothing that orders under way explain", () => {
     expect(heldMessage(drift, new Set(["BTC", "USDT"]))).toBeUndefined();
     expect(heldMessage([], nothingMoves)).toBeUndefined();

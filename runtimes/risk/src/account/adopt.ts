@@ -1,5 +1,5 @@
 import { CodedError } from "@bellwether/service-kit";
-import { type DriftEntry, parseDecimal, subtract } from "@bellwether/trading";
+import { type BrokerAccount, type DriftEntry, parseDecimal, subtract } from "@bellwether/trading";
 import type { RiskErrorCode } from "../errors.ts";
 import type { Adjustment } from "../journal/control-records.ts";
 import { type AccountBook, baseOf } from "../portfolio/book.ts";
@@ -48,10 +48,23 @@ function sameDrift(drift: readonly Drift[], seen: readonly DriftEntry[]): boolea
 }
 
 /** Why an account is held: the differences that no order explains. Undefined: it is not. */
-export function heldMessage(drift: readonly Drift[], moving: ReadonlySet<string>): string | undefined {
+export function heldMessage(
+  drift: readonly Drift[],
+  moving: ReadonlySet<string>,
+  trades: BrokerAccount["foreignTrades"] = [],
+): string | undefined {
   const unexplained = drift.filter(({ asset }) => !moving.has(asset));
   if (unexplained.length === 0) return undefined;
   const shown = unexplained.slice(0, 5).map(({ asset, journal, venue }) => `${asset}: journal ${journal}, venue ${venue}`);
   const more = unexplained.length > shown.length ? ` and ${unexplained.length - shown.length} more` : "";
-  return `Journal and venue differ, so nothing is ordered until a person has looked (${shown.join("; ")}${more}).`;
+  return `Journal and venue differ, so nothing is ordered until a person has looked (${shown.join("; ")}${more}).${causeOf(trades)}`;
+}
+
+/** What another hand has done on the account, when the venue tells. */
+function causeOf(trades: NonNullable<BrokerAccount["foreignTrades"]>): string {
+  const [last] = trades;
+  if (!last) return "";
+  const done = last.side === "buy" ? "bought" : "sold";
+  const more = trades.length > 1 ? `, and ${trades.length - 1} more` : "";
+  return ` Another hand has ${done} ${last.quantity} of ${last.market} at ${last.price} (trade ${last.tradeId})${more}.`;
 }

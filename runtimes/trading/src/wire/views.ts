@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { alert, alertRule } from "./alerts.ts";
 import { breakerView, controlEvent, driftEntry, tradingHold } from "./control.ts";
-import { decimalString, instantMs, symbol, uid } from "./decimal-string.ts";
+import { decimalString, instantMs, positiveDecimalString, symbol, uid } from "./decimal-string.ts";
+import { side } from "./intents.ts";
 import { marketRules, timeframe } from "./market-data.ts";
 import { brokerOrder } from "./orders.ts";
 
@@ -174,6 +175,20 @@ export const brokerAccount = z.strictObject({
     .optional(),
   /** On what journal and venue disagree, in words: nothing is bought while it stands. */
   discrepancy: z.string().max(500).optional(),
+  /** Trades of the last day that no order of ours explains, youngest first: another hand. They hold nothing up; drift does. `time` is market time. */
+  foreignTrades: z
+    .array(
+      z.strictObject({
+        tradeId: z.string().max(100),
+        market: symbol,
+        side,
+        quantity: positiveDecimalString,
+        price: positiveDecimalString,
+        time: instantMs,
+      }),
+    )
+    .max(20)
+    .optional(),
   /** Venues on chains: what a transaction costs now, and what was paid since the begin of the UTC day, in the policy's base currency where a price is known. */
   fees: z
     .strictObject({
