@@ -154,6 +154,21 @@ describe("a reservation", () => {
 });
 
 describe("a lease", () => {
+  test("is given up by the replica before the ledger hears of it, or two of them could spend the same money", () => {
+    const route = new Route();
+    const [idle, waiting] = [route.purse("a"), route.purse("b")];
+    route.reserve(idle, "1", 100);
+    route.reserve(waiting, "2", 800);
+    idle.settle("1", cents(0));
+    expect(route.reserve(waiting, "3", 190)).toMatchObject({ reason: "LEASE_NEEDED" });
+    route.nowMs = 1_000;
+    route.exchange(idle);
+    route.nowMs = 2_000;
+    const givingBack = idle.nextUpdate(route.nowMs)!;
+    expect(givingBack.keep).toEqual(cents(0));
+    expect(idle.reserve({ id: "4", worst: cents(100), deadlineMs }, route.nowMs)).toMatchObject({ reason: "LEASE_NEEDED" });
+  });
+
   test("that runs out stops paid calls until the ledger is heard again", () => {
     const route = new Route();
     const purse = route.purse();

@@ -100,7 +100,9 @@ test("over random conversations no number, ticker, negation or JSON is lost, and
     "Prices of -5% were seen. ",
   ];
   const facts = (messages: readonly ChatMessage[]): string[] =>
-    messages.flatMap((message) => messageText(message).match(/-?\d[\d.]*%?|\b[A-Z]{2,}\b|[Nn]ever|n't|\{.*\}|```[^`]*```/g) ?? []);
+    messages.flatMap(
+      (message) => messageText(message).match(/-?\d[\d.]*%?|\b[A-Z]{2,}\b|[Nn]ever|n't|\{.*\}|```[^`]*```/g) ?? [],
+    );
   for (let seed = 1; seed <= 300; seed++) {
     const random = seededRandom(seed);
     const below = (bound: number): number => Math.floor(random.next() * bound);
