@@ -163,3 +163,41 @@ describe("equal questions under way at once", () => {
     expect(other.headers.get("x-bellwether-cache")).toBe("miss");
   });
 });
+
+describe("a question that means the same", () => {
+  const semantic = { cache: { semantic: { enabled: true } } };
+  const said = async (gateway: TestGateway, content: string, token?: string): Promise<string | null> => {
+    const response = await gateway.post(
+      "/v1/chat/completions",
+      chat(content, { model: "a" }),
+      token === undefined ? {} : { token },
+    );
+    await response.arrayBuffer();
+    return response.headers.get("x-bellwether-cache");
+  };
+
+  test("gets the answer of the other one, unless a side, a ticker, a number or a negation differs", async () => {
+    const gateway = await start(semantic);
+    expect(await said(gateway, "Should I buy BTC at 42000?")).toBe("miss");
+    expect(await said(gateway, "Please, should I buy BTC at 42,000?")).toBe("semantic");
+    for (const other of [
+      "Should I sell BTC at 42000?",
+      "Should I buy ETH at 42000?",
+      "Should I buy BTC at 43000?",
+      "Should I not buy BTC at 42000?",
+    ])
+      expect(await said(gateway, other)).toBe("miss");
+  });
+
+  test("never gets another strategy's", async () => {
+    const gateway = await start(semantic);
+    expect(await said(gateway, "Should I buy BTC at 42000?")).toBe("miss");
+    expect(await said(gateway, "Please, should I buy BTC at 42,000?", "beta-token-0123456789")).toBe("miss");
+  });
+
+  test("is asked anew where the route did not ask for this", async () => {
+    const gateway = await start();
+    expect(await said(gateway, "Should I buy BTC at 42000?")).toBe("miss");
+    expect(await said(gateway, "Please, should I buy BTC at 42,000?")).toBe("miss");
+  });
+});

@@ -10,6 +10,7 @@ import { type GatewayConfigInput, gatewayConfig } from "../../../runtimes/gatewa
 import { Redactor } from "../../../runtimes/gateway/src/redaction.ts";
 import type { Tavily } from "../../../runtimes/gateway/src/search/tavily.ts";
 import { createGatewayApi } from "../../../runtimes/gateway/src/server/api.ts";
+import type { AnswerCache, AnswerRow } from "../../../runtimes/gateway/src/store/answer-cache.ts";
 import type { ExpiringStore } from "../../../runtimes/gateway/src/store/expiring-store.ts";
 import { MemoryStore } from "../../../runtimes/gateway/src/store/memory-store.ts";
 import { StaticTokens } from "../../../runtimes/gateway/src/tenants/static-tokens.ts";
@@ -22,6 +23,7 @@ export const betaToken = "beta-token-0123456789";
 export interface TestGateway {
   readonly url: string;
   readonly metrics: Metrics;
+  readonly cache: AnswerCache;
   /** Posts JSON as the strategy alpha unless another token is given. */
   post(route: string, body: unknown, options?: { token?: string; signal?: AbortSignal }): Promise<Response>;
   get(route: string, options?: { token?: string }): Promise<Response>;
@@ -49,9 +51,10 @@ export interface GatewayOptions extends Partial<GatewayConfigInput> {
   readonly keeper?: BudgetKeeper;
   readonly store?: ExpiringStore;
   readonly tavily?: Tavily;
+  readonly remember?: (row: AnswerRow) => void;
 }
 
-export async function startGateway({ files, keeper, store, tavily, ...given }: GatewayOptions): Promise<TestGateway> {
+export async function startGateway({ files, keeper, store, tavily, remember, ...given }: GatewayOptions): Promise<TestGateway> {
   const config = gatewayConfig.parse({ route: { uid: randomUUID(), name: "main", namespace: "bellwether" }, ...given });
   const metrics = new Metrics();
   const redactor = new Redactor();
@@ -60,7 +63,7 @@ export async function startGateway({ files, keeper, store, tavily, ...given }: G
     config,
     budget: keeper,
     store: store ?? new MemoryStore({ maxEntries: 1_000, maxCharacters: 1_000_000 }, systemClock),
-    remember: () => undefined,
+    remember: remember ?? (() => undefined),
     log: silentLogger,
     metrics,
     clock: systemClock,
@@ -86,6 +89,7 @@ export async function startGateway({ files, keeper, store, tavily, ...given }: G
   return {
     url,
     metrics,
+    cache: opened.cache,
     post: (route, body, { token, signal } = {}) =>
       fetch(`${url}${route}`, {
         method: "POST",

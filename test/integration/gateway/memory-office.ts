@@ -1,7 +1,7 @@
 import { silentLogger, systemClock } from "@bellwether/service-kit";
 import { BudgetKeeper, type LeaseOffice } from "../../../runtimes/gateway/src/answering/budget-keeper.ts";
 import { EMPTY_LEDGER, type Ledger, applyLeaseUpdate } from "../../../runtimes/gateway/src/budget/ledger.ts";
-import type { GatewayConfig } from "../../../runtimes/gateway/src/config.ts";
+import type { GatewayConfigInput } from "../../../runtimes/gateway/src/config.ts";
 
 /** The ledger of one month in this process. */
 export class MemoryOffice implements LeaseOffice {
@@ -17,10 +17,10 @@ export class MemoryOffice implements LeaseOffice {
   }
 }
 
-export function keeperOf(office: LeaseOffice, budget: Partial<NonNullable<GatewayConfig["budget"]>>): BudgetKeeper {
+export function keeperOf(office: LeaseOffice, budget: NonNullable<GatewayConfigInput["budget"]>): BudgetKeeper {
   return new BudgetKeeper({
     office,
-    budget: { softRatio: "0.8", onExhausted: "LocalOnly", ...budget },
+    budget: { ...budget, softRatio: budget.softRatio ?? "0.8", onExhausted: budget.onExhausted ?? "LocalOnly" },
     replica: crypto.randomUUID(),
     clock: systemClock,
     log: silentLogger,

@@ -9,13 +9,14 @@ import { Client } from "pg";
 export interface TestPostgres {
   readonly riskDsn: string;
   readonly brokerDsn: string;
+  readonly gatewayDsn: string;
   readonly superuserDsn: string;
   /** Starts it again after `stop` or `kill`, on the same port and data. */
   start(): void;
   stop(): void;
   /** As a power cut: SIGQUIT to the postmaster, which ends every backend without a checkpoint; recovery runs at the next start. */
   kill(): void;
-  /** Empties the database: both schemas are dropped. */
+  /** Empties the database: all schemas are dropped. */
   reset(): Promise<void>;
   /** Stops it and removes the data. */
   remove(): void;
@@ -73,6 +74,7 @@ export async function startPostgres(): Promise<TestPostgres> {
   await withClient(dsn("postgres", "postgres"), async (client) => {
     await client.query("create role bellwether_risk login");
     await client.query("create role bellwether_broker login");
+    await client.query("create role bellwether_gateway login");
     await client.query("create database bellwether");
   });
   const reset = (): Promise<void> => withClient(dsn("postgres"), createSchemas);
@@ -80,6 +82,7 @@ export async function startPostgres(): Promise<TestPostgres> {
   return {
     riskDsn: dsn("bellwether_risk"),
     brokerDsn: dsn("bellwether_broker"),
+    gatewayDsn: dsn("bellwether_gateway"),
     superuserDsn: dsn("postgres"),
     start,
     stop: () => halt("fast"),
@@ -92,9 +95,9 @@ export async function startPostgres(): Promise<TestPostgres> {
   };
 }
 
-/** What the chart's init script does: two roles, two schemas, nothing else in common. */
+/** What the chart's init script does: a role and a schema for each service, nothing else in common. */
 async function createSchemas(client: Client): Promise<void> {
-  for (const name of ["risk", "broker"]) {
+  for (const name of ["risk", "broker", "gateway"]) {
     await client.query(`drop schema if exists ${name} cascade`);
     await client.query(`create schema ${name} authorization bellwether_${name}`);
   }

@@ -80,8 +80,7 @@ export class BudgetKeeper implements Budget {
       const reservation = open.purse.reserve({ id, worst, deadlineMs: nowMs + lastsMs }, nowMs);
       if (reservation.granted) return holdOf(open.purse, id);
       if (reservation.reason !== "LEASE_NEEDED") throw this.#refusal(model, { reservation, open });
-      if (wait >= mostWaits || nowMs - startedMs > longestWaitMs)
-        throw this.#unavailable(model, open.fault ?? "it lends no more just now");
+      if (wait >= mostWaits || nowMs - startedMs > longestWaitMs) throw held(model);
       await this.#update(open);
       if (open.fault !== undefined) throw this.#unavailable(model, open.fault);
       // The ledger lends nothing although there is something: another replica holds it, and gives back what it does not need.
@@ -197,6 +196,11 @@ export class BudgetKeeper implements Budget {
       context: { model: model.name },
     });
   }
+}
+
+function held(model: RouteModel): CodedError<GatewayErrorCode> {
+  const message = `what is left of the month's budget for ${model.name} is held for requests under way`;
+  return new CodedError("BUDGET_HELD", message, { context: { model: model.name, retryAfterMs: 1_000 } });
 }
 
 function holdOf(purse: BudgetPurse, id: string): Hold {

@@ -39,11 +39,18 @@ export async function boundsFor(model: RouteModel, request: ChatRequest, prompt:
   const outputTokens = outputLimit(request, model);
   const room = model.contextTokens - outputTokens;
   if (prompt.boundTokens > room) {
-    const promptTokens = await prompt.estimateTokens();
+    const estimate = await prompt.estimateTokens();
+    const promptTokens = model.local ? Math.ceil(estimate * UNKNOWN_VOCABULARY) : estimate;
     if (promptTokens > room) throw tooLong(model, { promptTokens, outputTokens });
   }
   return { inputTokens: prompt.boundTokens, outputTokens };
 }
+
+/**
+ * A local model's vocabulary is not known here, and Ollama would cut what is over without a word, where a provider refuses it: older and smaller
+ * vocabularies need up to a third more tokens for the same text.
+ */
+const UNKNOWN_VOCABULARY = 4 / 3;
 
 function tooLong(model: RouteModel, { promptTokens, outputTokens }: { promptTokens: number; outputTokens: number }): CodedError {
   const { name, contextTokens } = model;

@@ -7,7 +7,7 @@ import type { GatewayErrorCode } from "../errors.ts";
 import { Attempts } from "../routing/attempts.ts";
 import { type RoutingRules, chooseModels } from "../routing/choose-models.ts";
 import type { ChatRequest } from "../server/chat-request.ts";
-import type { AnswerCache, FoundAnswer } from "../store/answer-cache.ts";
+import type { AnswerCache, AnswerPlace, FoundAnswer } from "../store/answer-cache.ts";
 import type { Tenant } from "../tenants/tenant.ts";
 import { type CacheState, CompletionCollector, type StreamedAnswer, type WholeAnswer, piecesOf } from "./answer.ts";
 import { type CountTokens, measurePrompt } from "./context-fit.ts";
@@ -53,14 +53,14 @@ export class Gateway {
   }
 
   async complete(request: ChatRequest, caller: Caller): Promise<WholeAnswer> {
-    const { key, known } = await this.#known(request, caller);
+    const { place, known } = await this.#known(request, caller);
     if (known) return wholeOf(known);
     const planned = this.#plan(request);
-    const flight = key === undefined ? undefined : this.#flights.begin(key);
+    const flight = place && this.#flights.begin(place.key);
     try {
       const got = await this.#parts.calls.complete(planned.attempts, this.#asked(request, caller));
       const found = { model: got.model.name, completion: got.answer };
-      this.#keep(key, request, { ...found, degraded: found.model !== planned.wanted });
+      this.#keep(place, request, { ...found, degraded: found.model !== planned.wanted });
       flight?.land(found);
       return { notes: notesOf(got), completion: got.answer, spend: got.spend() ?? NOTHING };
     } catch (error) {
@@ -70,15 +70,15 @@ export class Gateway {
   }
 
   async stream(request: ChatRequest, caller: Caller): Promise<StreamedAnswer> {
-    const { key, known } = await this.#known(request, caller);
+    const { place, known } = await this.#known(request, caller);
     if (known) return { notes: wholeOf(known).notes, pieces: piecesOf(known.found.completion) };
     const planned = this.#plan(request);
-    const flight = key === undefined ? undefined : this.#flights.begin(key);
+    const flight = place && this.#flights.begin(place.key);
     try {
       const got = await this.#parts.calls.stream(planned.attempts, this.#asked(request, caller));
       const onEnd = (completion: Completion): void => {
         const found = { model: got.model.name, completion };
-        this.#keep(key, request, { ...found, degraded: found.model !== planned.wanted });
+        this.#keep(place, request, { ...found, degraded: found.model !== planned.wanted });
         flight?.land(found);
       };
       return { notes: notesOf(got), pieces: collected(got.answer, { onEnd, onError: (error) => flight?.crash(error) }) };
@@ -89,19 +89,20 @@ export class Gateway {
   }
 
   /** What is there already: kept, or just being asked by another request of the same scope. */
-  async #known(request: ChatRequest, { tenant, gone }: Caller): Promise<{ key: string | undefined; known: Known | undefined }> {
-    const key = this.#parts.cache.keyOf(request, this.#scopeOf(tenant));
-    if (key === undefined) return { key, known: undefined };
-    const found = await this.#parts.cache.find(key);
-    if (found) return { key, known: { found, cache: "exact" } };
+  async #known(request: ChatRequest, { tenant, gone }: Caller): Promise<{ place: AnswerPlace | undefined; known: Known | undefined }> {
+    const place = this.#parts.cache.placeOf(request, this.#scopeOf(tenant));
+    if (place === undefined) return { place, known: undefined };
+    const known = await this.#parts.cache.find(place);
+    if (known) return { place, known };
+    const { key } = place;
     for (let flight = this.#flights.joined(key); flight !== undefined; flight = this.#flights.joined(key)) {
       try {
-        return { key, known: { found: await flight, cache: "shared" } };
+        return { place, known: { found: await flight, cache: "shared" } };
       } catch (error) {
         if (!isAbandoned(error) || gone.aborted) throw error;
       }
     }
-    return { key, known: undefined };
+    return { place, known: undefined };
   }
 
   #scopeOf(tenant: Tenant): CacheScope {
@@ -109,9 +110,9 @@ export class Gateway {
     return shared ? { route, shared } : { route, tenant: tenant.name };
   }
 
-  #keep(key: string | undefined, request: ChatRequest, answer: FoundAnswer & { degraded: boolean }): void {
+  #keep(place: AnswerPlace | undefined, request: ChatRequest, answer: FoundAnswer & { degraded: boolean }): void {
     // Not waited for: the answer is there, and the store reports its own absence.
-    if (key !== undefined) void this.#parts.cache.keep(key, request, { ...answer, held: true });
+    if (place) void this.#parts.cache.keep(place, request, { ...answer, held: true });
   }
 
   #plan(request: ChatRequest): Planned {

@@ -8,7 +8,7 @@ import type { ChatRequest } from "../server/chat-request.ts";
 import { Attempt } from "./attempt.ts";
 import { type MeasuredPrompt, boundsFor } from "./context-fit.ts";
 import { type Bounds, type Charge, type Hold, worstCase } from "./metering.ts";
-import { type RouteModel, findModel } from "./route-model.ts";
+import { type RouteModel, candidateOf, findModel } from "./route-model.ts";
 
 /** A request in front of a model. */
 export interface Turn {
@@ -105,11 +105,19 @@ export class ModelCalls {
         failures.push({ model: model.name, error });
         if (error instanceof BackendFailure) failedAttempts += 1;
         else plan.notAsked();
-        if (hasCode(error, "BUDGET_EXHAUSTED") && this.#parts.onExhausted === "LocalOnly") plan.localOnly();
+        if (noMoney.has(error.code)) this.#goLocal(plan);
         if (isDecisive(error)) break;
       }
     }
     throw summary(failures);
+  }
+
+  /** The month, or its ledger, has no money for this request: any local model is better than none, where the route says so. */
+  #goLocal(plan: Attempts): void {
+    const { onExhausted, models } = this.#parts;
+    if (onExhausted !== "LocalOnly") return;
+    plan.escalate(models.filter(({ local }) => local).map(candidateOf));
+    plan.localOnly();
   }
 
   async #ask<T>(model: RouteModel, how: How<T>): Promise<Omit<Got<T>, "failedAttempts">> {
@@ -170,6 +178,8 @@ export class ModelCalls {
 }
 
 const longestAnswerMs = 3_600_000;
+
+const noMoney: ReadonlySet<string> = new Set<GatewayErrorCode>(["BUDGET_EXHAUSTED", "BUDGET_HELD", "BUDGET_UNAVAILABLE"]);
 
 interface How<T> {
   readonly asked: Asked;

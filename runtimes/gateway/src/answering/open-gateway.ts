@@ -6,6 +6,7 @@ import { GatewayMetrics } from "../metrics.ts";
 import { RateLimit } from "../server/rate-limit.ts";
 import { AnswerCache, type AnswerRow } from "../store/answer-cache.ts";
 import type { ExpiringStore } from "../store/expiring-store.ts";
+import { SemanticIndex } from "../store/semantic-index.ts";
 import { Thoughts } from "../store/thoughts.ts";
 import { type BudgetKeeper, noBudget } from "./budget-keeper.ts";
 import { countTokens } from "./count-tokens.ts";
@@ -55,7 +56,9 @@ export async function openGateway(parts: OpenGatewayParts): Promise<OpenedGatewa
   const asking = { models, turns, budget: budget ?? noBudget, events, clock };
   const { uid: routeUid } = config.route;
   const { ttlMs, volatileTtlMs, shared } = config.cache;
-  const cache = new AnswerCache({ store, times: { ttlMs, volatileTtlMs }, remember, clock, log });
+  const { enabled, minSimilarity } = config.cache.semantic;
+  const semantic = enabled ? new SemanticIndex(Number(minSimilarity)) : undefined;
+  const cache = new AnswerCache({ store, semantic, times: { ttlMs, volatileTtlMs }, remember, clock, log });
   const { strategy, complexityThreshold, fallback } = config.routing;
   const gateway = new Gateway({
     models,

@@ -3,8 +3,10 @@ import { z } from "zod";
 import type { Completion } from "../backends/backend.ts";
 import { type CacheTimes, type CacheableAnswer, keepAnswer, mayLookUp } from "../cache/cacheable.ts";
 import { type CacheScope, exactKey } from "../cache/exact-key.ts";
+import type { EmbeddedQuestion } from "../cache/semantic-question.ts";
 import type { ChatRequest } from "../server/chat-request.ts";
 import type { ExpiringStore } from "./expiring-store.ts";
+import type { SemanticIndex } from "./semantic-index.ts";
 
 const usage = z.strictObject({ inputTokens: z.int(), outputTokens: z.int(), cachedInputTokens: z.int() });
 /** An answer as it is kept. Read back strictly: another version's, or anybody else's, is a miss. */
@@ -22,6 +24,13 @@ export interface FoundAnswer {
   readonly completion: Completion;
 }
 
+/** A request as the cache knows it. */
+export interface AnswerPlace {
+  readonly key: string;
+  /** What another question is compared with; undefined where only the same one may find the answer. */
+  readonly question?: EmbeddedQuestion;
+}
+
 /** What is written down for restarts. */
 export interface AnswerRow {
   readonly key: string;
@@ -31,6 +40,8 @@ export interface AnswerRow {
 
 export interface AnswerCacheParts {
   readonly store: ExpiringStore;
+  /** Undefined: only the same question finds an answer. */
+  readonly semantic: SemanticIndex | undefined;
   readonly times: CacheTimes;
   /** Hears of every answer that is kept; never waited for. */
   readonly remember: (row: AnswerRow) => void;
@@ -43,7 +54,7 @@ function answerKey(key: string): string {
   return `bellwether:answer:${key}`;
 }
 
-/** Exact answers: the same question of the same tenant, and nothing else. A store that is away is a miss, never an error. */
+/** Answers to questions that were asked before, by the same tenant unless the route shares them. A store that is away is a miss, never an error. */
 export class AnswerCache {
   readonly #parts: AnswerCacheParts;
 
@@ -51,17 +62,27 @@ export class AnswerCache {
     this.#parts = parts;
   }
 
-  /** The key under which a request's answer may be found or shared; undefined when each call wants an answer of its own. */
-  keyOf(request: ChatRequest, scope: CacheScope): string | undefined {
-    return mayLookUp(request) ? exactKey(request, scope) : undefined;
+  /** Where a request's answer may be found or shared; undefined when each call wants an answer of its own. */
+  placeOf(request: ChatRequest, scope: CacheScope): AnswerPlace | undefined {
+    if (!mayLookUp(request)) return undefined;
+    const question = this.#parts.semantic?.questionOf(request, scope);
+    return { key: exactKey(request, scope), ...(question && { question }) };
   }
 
-  async find(key: string): Promise<FoundAnswer | undefined> {
-    const text = await this.#quietly(() => this.#parts.store.get(answerKey(key)));
-    return text === undefined ? undefined : readKept(text);
+  /** The answer to the same question, or to one that means the same. */
+  async find({ key, question }: AnswerPlace): Promise<{ found: FoundAnswer; cache: "exact" | "semantic" } | undefined> {
+    const exact = await this.#read(key);
+    if (exact) return { found: exact, cache: "exact" };
+    const near = question && this.#parts.semantic?.find(question);
+    const found = near === undefined ? undefined : await this.#read(near);
+    return found && { found, cache: "semantic" };
   }
 
-  async keep(key: string, request: ChatRequest, answer: FoundAnswer & Pick<CacheableAnswer, "degraded" | "held">): Promise<void> {
+  async keep(
+    { key, question }: AnswerPlace,
+    request: ChatRequest,
+    answer: FoundAnswer & Pick<CacheableAnswer, "degraded" | "held">,
+  ): Promise<void> {
     const { model, completion, degraded, held } = answer;
     const { content, reasoning, usage: used } = completion;
     const kept = keepAnswer(request, { ...completion, degraded, held }, this.#parts.times);
@@ -75,6 +96,7 @@ export class AnswerCache {
     };
     const text = JSON.stringify(entry);
     this.#parts.remember({ key, text, expiresMs: this.#parts.clock.nowMs() + kept.ttlMs });
+    if (question) this.#parts.semantic?.add(question, key);
     await this.#quietly(() => this.#parts.store.set(answerKey(key), text, kept.ttlMs));
   }
 
@@ -84,6 +106,11 @@ export class AnswerCache {
       const ttlMs = expiresMs - this.#parts.clock.nowMs();
       if (ttlMs > 0) await this.#quietly(() => this.#parts.store.set(answerKey(key), text, ttlMs));
     }
+  }
+
+  async #read(key: string): Promise<FoundAnswer | undefined> {
+    const text = await this.#quietly(() => this.#parts.store.get(answerKey(key)));
+    return text === undefined ? undefined : readKept(text);
   }
 
   async #quietly<T>(work: () => Promise<T>): Promise<T | undefined> {

@@ -1,0 +1,245 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import path from "node:path";
+import { renderGatewayConfig } from "@bellwether/gateway/config";
+import { type TestRedis, redisMissing, startRedis } from "../../integration/gateway/redis.ts";
+import { TestIdentity, issuer } from "../../integration/order-path/identity.ts";
+import { type TestPostgres, freePort, postgresMissing, startPostgres } from "../../integration/order-path/postgres.ts";
+import { inherited } from "../../suites/inherited.ts";
+import type { BenchResult, BenchRow } from "../result.ts";
+import { type Sample, type Target, closeConnections, closedLoop, openLoop, quantile } from "./load.ts";
+
+/*
+ * What stands between a strategy and a model: the same requests straight to a mock of one, through the gateway (authentication, budget lease and cache
+ * look-up on, no hits), and, with BELLWETHER_BENCH_PEER_URL=http://…/v1 and BELLWETHER_BENCH_PEER_KEY, through a peer that has been set up to forward to
+ * the address this prints. The gateway has a core of its own, everything else the others.
+ */
+const name = "gateway";
+const root = new URL("../../../", import.meta.url).pathname;
+const seconds = Number(process.env["BELLWETHER_BENCH_SECONDS"] ?? 8);
+const connections = 32;
+
+export async function bench(): Promise<BenchResult> {
+  const missing = postgresMissing() ?? redisMissing();
+  if (missing !== undefined) return { name, rows: [], skipped: missing };
+  const surroundings = await Surroundings.start();
+  try {
+    return { name, rows: await measure(surroundings) };
+  } finally {
+    closeConnections();
+    await surroundings.stop();
+  }
+}
+
+async function measure(around: Surroundings): Promise<BenchRow[]> {
+  const direct = around.direct();
+  const gateway = around.gateway();
+  for (const target of [direct, gateway]) await openLoop(target, { perSecond: 200, seconds: 3 });
+  const rows: BenchRow[] = [];
+  const base = await openLoop(direct, { perSecond: 1_000, seconds });
+  rows.push(...added("gateway", { base, samples: await openLoop(gateway, { perSecond: 1_000, seconds }) }));
+  const peer = around.peer();
+  if (peer) rows.push(...added("peer", { base, samples: await openLoop(peer, { perSecond: 1_000, seconds }) }));
+  rows.push(...(await throughput(around)), ...(await firstChunks(around)), ...(await shortcuts(around)));
+  rows.push({ metric: "gateway: resident memory at the end", value: around.residentMiB(), unit: "MiB", goal: "≤ 150" });
+  return rows;
+}
+
+const msOf = (samples: readonly Sample[]): number[] => samples.map(({ ms }) => ms);
+
+function added(what: string, { base, samples }: { base: readonly Sample[]; samples: readonly Sample[] }): BenchRow[] {
+  const row = (part: number, label: string, goal?: string): BenchRow => ({
+    metric: `${what}: added ${label} at 1,000/s`,
+    value: quantile(msOf(samples), part) - quantile(msOf(base), part),
+    unit: "ms",
+    ...(goal !== undefined && { goal }),
+    baseline: quantile(msOf(base), part),
+    ratio: quantile(msOf(samples), part) / quantile(msOf(base), part),
+  });
+  const own = what === "gateway";
+  const failed = samples.filter(({ ok }) => !ok).length;
+  return [
+    row(0.5, "p50", own ? "≤ 1" : undefined),
+    row(0.99, "p99", own ? "≤ 5" : undefined),
+    { metric: `${what}: errors at 1,000/s`, value: failed, unit: "requests", ...(own && { goal: "≤ 0" }) },
+  ];
+}
+
+async function throughput(around: Surroundings): Promise<BenchRow[]> {
+  const direct = await closedLoop(around.direct(), { connections, seconds });
+  const own = await closedLoop(around.gateway(), { connections, seconds });
+  return [
+    { metric: "gateway: most requests a second", value: own.perSecond, unit: "1/s", goal: "≥ 2000", baseline: direct.perSecond },
+    { metric: "gateway: errors at that", value: own.failed, unit: "requests", goal: "≤ 0" },
+  ];
+}
+
+async function firstChunks(around: Surroundings): Promise<BenchRow[]> {
+  const rate = { perSecond: 100, seconds };
+  const first = async (target: Target): Promise<number> =>
+    quantile(
+      (await openLoop(target, rate)).map(({ firstMs }) => firstMs),
+      0.5,
+    );
+  const base = await first(around.direct({ stream: true }));
+  const own = await first(around.gateway({ stream: true }));
+  return [{ metric: "gateway: first chunk later by, p50 at 100/s", value: own - base, unit: "ms", goal: "≤ 2", baseline: base }];
+}
+
+async function shortcuts(around: Surroundings): Promise<BenchRow[]> {
+  const rate = { perSecond: 200, seconds: 3 };
+  const hits = await openLoop(around.gateway({ same: true, temperature: 0 }), rate);
+  const open = await openLoop(around.gateway({ model: "broken" }), rate);
+  return [
+    { metric: "gateway: exact hit, p50", value: quantile(msOf(hits).slice(20), 0.5), unit: "ms", goal: "≤ 1" },
+    { metric: "gateway: open breaker's answer, p99", value: quantile(msOf(open).slice(50), 0.99), unit: "ms", goal: "≤ 5" },
+  ];
+}
+
+interface Asking {
+  readonly stream?: boolean;
+  readonly same?: boolean;
+  readonly temperature?: number;
+  readonly model?: string;
+}
+
+/** Postgres, Redis, the mock and the gateway. */
+class Surroundings {
+  readonly #directory: string;
+  readonly #postgres: TestPostgres;
+  readonly #redis: TestRedis;
+  readonly #upstream: { child: ChildProcess; port: number };
+  readonly #gateway: { child: ChildProcess; port: number; token: string };
+
+  private constructor(parts: {
+    directory: string;
+    postgres: TestPostgres;
+    redis: TestRedis;
+    upstream: { child: ChildProcess; port: number };
+    gateway: { child: ChildProcess; port: number; token: string };
+  }) {
+    this.#directory = parts.directory;
+    this.#postgres = parts.postgres;
+    this.#redis = parts.redis;
+    this.#upstream = parts.upstream;
+    this.#gateway = parts.gateway;
+  }
+
+  static async start(): Promise<Surroundings> {
+    const directory = mkdtempSync(path.join(tmpdir(), "bellwether-bench-gateway-"));
+    const [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
+    const upstream = await startUpstream();
+    const gateway = await startGateway({ directory, postgres, redis, upstreamPort: upstream.port });
+    return new Surroundings({ directory, postgres, redis, upstream, gateway });
+  }
+
+  direct(asking: Asking = {}): Target {
+    return targetOf(`http://127.0.0.1:${this.#upstream.port}/v1`, "none", asking);
+  }
+
+  gateway(asking: Asking = {}): Target {
+    return targetOf(`http://127.0.0.1:${this.#gateway.port}/v1`, this.#gateway.token, asking);
+  }
+
+  peer(): Target | undefined {
+    const url = process.env["BELLWETHER_BENCH_PEER_URL"];
+    if (url === undefined) return undefined;
+    console.log(`  the peer must forward to http://127.0.0.1:${this.#upstream.port}/v1`);
+    return targetOf(url, process.env["BELLWETHER_BENCH_PEER_KEY"] ?? "none", {});
+  }
+
+  /** Of the gateway's process. */
+  residentMiB(): number {
+    const status = readFileSync(`/proc/${this.#gateway.child.pid}/status`, "utf8");
+    return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? Number.NaN) / 1_024;
+  }
+
+  async stop(): Promise<void> {
+    for (const { child } of [this.#gateway, this.#upstream]) child.kill("SIGKILL");
+    this.#postgres.remove();
+    await this.#redis.remove();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+let asked = 0;
+
+function targetOf(
+  baseUrl: string,
+  token: string,
+  { stream = false, same = false, temperature = 0, model = "hosted" }: Asking,
+): Target {
+  return {
+    url: `${baseUrl}/chat/completions`,
+    headers: { authorization: `Bearer ${token}` },
+    body: (index) => {
+      const content = same ? "Which way is BTC going?" : `Which way is BTC going? Bar ${asked++}, ${index}`;
+      return JSON.stringify({ model, messages: [{ role: "user", content }], temperature, ...(stream && { stream }) });
+    },
+  };
+}
+
+/** The last core is the gateway's; where `taskset` is missing or there is one core only, the kernel decides. */
+function pinned(core: "last" | "others", command: readonly string[]): [string, string[]] {
+  const count = cpus().length;
+  if (count < 2 || !existsSync("/usr/bin/taskset")) return [command[0] ?? "", command.slice(1)];
+  return ["/usr/bin/taskset", ["-c", core === "last" ? String(count - 1) : `0-${count - 2}`, ...command]];
+}
+
+async function startUpstream(): Promise<{ child: ChildProcess; port: number }> {
+  const [file, args] = pinned("others", [process.execPath, path.join(import.meta.dirname, "upstream-command.ts")]);
+  const child = spawn(file, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const line = await new Promise<string>((resolve) => child.stdout?.once("data", (data: Buffer) => resolve(data.toString())));
+  if (existsSync("/usr/bin/taskset") && cpus().length > 1)
+    execFileSync("/usr/bin/taskset", ["-a", "-p", "-c", `0-${cpus().length - 2}`, String(process.pid)], { stdio: "ignore" });
+  return { child, port: (JSON.parse(line) as { port: number }).port };
+}
+
+async function startGateway(parts: {
+  directory: string;
+  postgres: TestPostgres;
+  redis: TestRedis;
+  upstreamPort: number;
+}): Promise<{ child: ChildProcess; port: number; token: string }> {
+  const { directory, postgres, redis, upstreamPort } = parts;
+  const identity = new TestIdentity(directory);
+  const [port, healthPort] = [await freePort(), await freePort()];
+  const write = (file: string, text: string): string => {
+    writeFileSync(path.join(directory, file), text);
+    return path.join(directory, file);
+  };
+  const price = { inputPerMillionTokens: "0.1", outputPerMillionTokens: "0.4" };
+  const openai = { model: "bench", baseUrl: `http://127.0.0.1:${upstreamPort}/v1` };
+  const config = write(
+    "config.json",
+    renderGatewayConfig({
+      route: { uid: "bench", name: "bench", namespace: "bellwether" },
+      models: [
+        { name: "hosted", price, openai },
+        { name: "broken", price, openai: { model: "fail", baseUrl: openai.baseUrl } },
+      ],
+      budget: { monthlyUsd: "1000000", onExhausted: "Reject" },
+      limits: { concurrentPerStrategy: 1_000, maxQueued: 10_000 },
+      dsnFile: write("dsn", postgres.gatewayDsn),
+      redisUrlFile: write("redis", redis.url),
+      issuer,
+      jwksFile: identity.jwksFile,
+      apiPort: port,
+      healthPort,
+      logLevel: "warn",
+    }),
+  );
+  const [file, args] = pinned("last", [
+    process.execPath,
+    "--max-old-space-size=96",
+    path.join(root, "runtimes/gateway/src/main.ts"),
+  ]);
+  const child = spawn(file, args, {
+    env: { ...inherited(), BELLWETHER_CONFIG: config, MALLOC_ARENA_MAX: "1" },
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  while (!(await fetch(`http://127.0.0.1:${healthPort}/health/detailed`).catch(() => undefined))?.ok)
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  return { child, port, token: identity.token("system:serviceaccount:bellwether:strat-bench-agent", "gateway.bellwether.dev") };
+}

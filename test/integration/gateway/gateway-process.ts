@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import path from "node:path";
+import { type GatewayConfigInput, renderGatewayConfig } from "@bellwether/gateway/config";
+import { inherited } from "../../suites/inherited.ts";
+import { TestIdentity, issuer } from "../order-path/identity.ts";
+import { freePort } from "../order-path/postgres.ts";
+import type { TestFiles } from "./gateway-fixture.ts";
+
+const audience = "gateway.bellwether.dev";
+const main = new URL("../../../runtimes/gateway/src/main.ts", import.meta.url).pathname;
+
+type Config = Omit<GatewayConfigInput, "issuer" | "jwksFile" | "apiPort" | "healthPort">;
+
+/** Gateways as processes of their own, as the operator would configure them, with projected tokens of a cluster that is not there. */
+export class GatewayFleet {
+  readonly #files: TestFiles;
+  readonly #identity: TestIdentity;
+  readonly #running: GatewayProcess[] = [];
+
+  constructor(files: TestFiles) {
+    this.#files = files;
+    this.#identity = new TestIdentity(path.dirname(files.write("identity", "")));
+  }
+
+  /** The token of a strategy's ServiceAccount. */
+  token(strategy: string, forAudience = audience): string {
+    return this.#identity.token(`system:serviceaccount:bellwether:strat-${strategy}-agent`, forAudience);
+  }
+
+  async start(config: Config): Promise<GatewayProcess> {
+    const [apiPort, healthPort] = [await freePort(), await freePort()];
+    const text = renderGatewayConfig({ ...config, issuer, jwksFile: this.#identity.jwksFile, apiPort, healthPort });
+    const file = this.#files.write(`config-${apiPort}.json`, text);
+    const gateway = new GatewayProcess({ file, apiPort, healthPort, token: this.token("alpha") });
+    this.#running.push(gateway);
+    await gateway.up();
+    return gateway;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#running.splice(0).map((gateway) => gateway.end("SIGKILL")));
+  }
+}
+
+export class GatewayProcess {
+  /** All it ever wrote. */
+  log = "";
+  readonly #child: ChildProcess;
+  readonly #options: { apiPort: number; healthPort: number; token: string };
+
+  constructor({ file, ...options }: { file: string; apiPort: number; healthPort: number; token: string }) {
+    this.#options = options;
+    this.#child = spawn(process.execPath, [main], {
+      env: { ...inherited(), BELLWETHER_CONFIG: file },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      stream?.on("data", (chunk: Buffer) => (this.log += chunk.toString()));
+  }
+
+  get ended(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  async up(): Promise<void> {
+    for (;;) {
+      if (this.ended) throw new Error(`the gateway has ended: ${this.log}`);
+      const response = await fetch(`http://127.0.0.1:${this.#options.healthPort}/livez`).catch(() => undefined);
+      if (response?.ok === true) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  async end(signal: "SIGTERM" | "SIGKILL"): Promise<number | null> {
+    if (!this.ended) {
+      const gone = new Promise((resolve) => this.#child.once("exit", resolve));
+      this.#child.kill(signal);
+      await gone;
+    }
+    return this.#child.exitCode;
+  }
+
+  chat(body: unknown, token = this.#options.token): Promise<Response> {
+    return fetch(`http://127.0.0.1:${this.#options.apiPort}/v1/chat/completions`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  }
+
+  async health(): Promise<{ ok: boolean; dependencies: { name: string; ok: boolean }[] }> {
+    const response = await fetch(`http://127.0.0.1:${this.#options.healthPort}/health/detailed`);
+    return (await response.json()) as { ok: boolean; dependencies: { name: string; ok: boolean }[] };
+  }
+
+  /** Names of the dependencies that are away. */
+  async missing(): Promise<string[]> {
+    return (await this.health()).dependencies.filter(({ ok }) => !ok).map(({ name }) => name);
+  }
+
+  async metrics(): Promise<string> {
+    return (await fetch(`http://127.0.0.1:${this.#options.healthPort}/metrics`)).text();
+  }
+}
