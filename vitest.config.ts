@@ -29,7 +29,12 @@ export default defineConfig({
         // They wait more than they reckon, each with an API server, a Postgres and ports of its own.
         maxWorkers: 4,
       }),
-      suite("e2e", ["test/e2e/**/*.test.ts"], { ...e2e, exclude: sideBySide, fileParallelism: false, sequence: { groupOrder: 2 } }),
+      suite("e2e", ["test/e2e/**/*.test.ts"], {
+        ...e2e,
+        exclude: sideBySide,
+        fileParallelism: false,
+        sequence: { groupOrder: 2 },
+      }),
       suite("e2e-side-by-side", sideBySide, { ...e2e, maxWorkers: 2, sequence: { groupOrder: 1 } }),
       suite("down", ["test/down/**/*.test.ts"], { testTimeout: 360_000, hookTimeout: 1_200_000 }),
       suite("kills", ["test/kills/**/*.test.ts"], { testTimeout: 1_800_000, hookTimeout: 1_200_000, fileParallelism: false }),
