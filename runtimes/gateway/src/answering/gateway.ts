@@ -6,7 +6,8 @@ import type { CacheScope } from "../cache/exact-key.ts";
 import type { GatewayErrorCode } from "../errors.ts";
 import { Attempts } from "../routing/attempts.ts";
 import { type RoutingRules, chooseModels } from "../routing/choose-models.ts";
-import type { ChatRequest } from "../server/chat-request.ts";
+import { complexityOf } from "../routing/complexity.ts";
+import { type ChatRequest, messageText } from "../server/chat-request.ts";
 import type { AnswerCache, AnswerPlace, FoundAnswer } from "../store/answer-cache.ts";
 import type { Tenant } from "../tenants/tenant.ts";
 import { type CacheState, CompletionCollector, type StreamedAnswer, type WholeAnswer, piecesOf } from "./answer.ts";
@@ -89,7 +90,10 @@ export class Gateway {
   }
 
   /** What is there already: kept, or just being asked by another request of the same scope. */
-  async #known(request: ChatRequest, { tenant, gone }: Caller): Promise<{ place: AnswerPlace | undefined; known: Known | undefined }> {
+  async #known(
+    request: ChatRequest,
+    { tenant, gone }: Caller,
+  ): Promise<{ place: AnswerPlace | undefined; known: Known | undefined }> {
     const place = this.#parts.cache.placeOf(request, this.#scopeOf(tenant));
     if (place === undefined) return { place, known: undefined };
     const known = await this.#parts.cache.find(place);
@@ -117,7 +121,9 @@ export class Gateway {
 
   #plan(request: ChatRequest): Planned {
     const { models, rules, maxAttempts, budgetState } = this.#parts;
-    const choice = chooseModels(models.map(candidateOf), rules, { asked: request.model, complexity: 0, budget: budgetState() });
+    const question = request.messages.findLast(({ role }) => role === "user");
+    const complexity = question === undefined ? 0 : complexityOf(messageText(question));
+    const choice = chooseModels(models.map(candidateOf), rules, { asked: request.model, complexity, budget: budgetState() });
     if (choice.chosen) {
       const order = [...choice.models, ...choice.escalation];
       return { attempts: new Attempts(order, maxAttempts), wanted: order[0]?.name ?? request.model };

@@ -1,33 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { type EmbeddingAsk, EmbeddingBatcher } from "./embedding-batch.ts";
-import { SingleFlight } from "./single-flight.ts";
-
-describe("identical requests in flight", () => {
-  test("are one piece of work, and the next one after it is another", async () => {
-    const flight = new SingleFlight<number>();
-    let works = 0;
-    const gate = Promise.withResolvers<void>();
-    const work = async (): Promise<number> => {
-      works += 1;
-      await gate.promise;
-      return works;
-    };
-    const all = ["k", "k", "other", "k"].map((key) => flight.run(key, work));
-    expect(flight.size).toBe(2);
-    gate.resolve();
-    expect((await Promise.all(all)).map(({ joined }) => joined)).toEqual([false, true, false, true]);
-    expect([works, flight.size]).toEqual([2, 0]);
-    expect(await flight.run("k", work)).toEqual({ result: 3, joined: false });
-  });
-
-  test("share a failure, and leave nothing behind", async () => {
-    const flight = new SingleFlight<number>();
-    const work = (): Promise<number> => Promise.reject(new Error("away"));
-    const outcomes = await Promise.allSettled([flight.run("k", work), flight.run("k", work)]);
-    expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
-    expect(flight.size).toBe(0);
-  });
-});
 
 describe("embeddings", () => {
   const limits = { windowMs: 10, maxRequests: 3, maxInputs: 5 };
