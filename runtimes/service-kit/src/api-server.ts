@@ -19,6 +19,8 @@ export interface ApiServerOptions {
   readonly maxBodyBytes?: number;
   /** Status for a package's own error codes; what is not listed is a 500. */
   readonly statusOf?: Readonly<Record<string, number>>;
+  /** Codes of 5xx answers that are refusals and no faults of this service: counted by it, and not logged one by one. */
+  readonly refusals?: ReadonlySet<string>;
   /** The form that callers of this API read errors in; `{code, message, details}` unless given. */
   readonly errorBody?: (status: number, error: ErrorBody) => object;
 }
@@ -82,7 +84,8 @@ function sendError(
   }
   if (error instanceof CodedError) {
     const status = options.statusOf?.[error.code] ?? kitStatus[error.code as ServiceKitErrorCode] ?? 500;
-    if (status >= 500) options.log.error({ err: error, url: request.url }, "a request failed");
+    if (status >= 500 && options.refusals?.has(error.code) !== true)
+      options.log.error({ err: error, url: request.url }, "a request failed");
     const { code, message, context: details } = error;
     void reply.status(status).send(bodyOf(options, status, { code, message, details }));
     return;

@@ -1,5 +1,6 @@
 import { type Clock, CodedError, type Logger, type Metrics } from "@bellwether/service-kit";
 import { formatDecimal } from "@bellwether/trading/decimal";
+import { BackendFailure, breakerWeight } from "../backends/failure.ts";
 import { usedRatio } from "../budget/spend.ts";
 import type { GatewayConfig } from "../config.ts";
 import { GatewayMetrics } from "../metrics.ts";
@@ -50,7 +51,7 @@ export async function openGateway(parts: OpenGatewayParts): Promise<OpenedGatewa
   const turns = new ModelQueues(models, { limits: config.limits, clock });
   const observed = new GatewayMetrics(parts.metrics, { models, waiting: (model) => turns.waiting(model) });
   const limits = rateLimits(config, clock);
-  const events = eventsOf(observed, limits.tokens);
+  const events = eventsOf(observed, { tokens: limits.tokens, log });
   const onExhausted = config.budget?.onExhausted ?? "LocalOnly";
   const { firstByteTimeoutMs, idleTimeoutMs } = config;
   const asking = { models, turns, budget: budget ?? noBudget, events, clock };
@@ -86,13 +87,18 @@ function rateLimits({ limits }: GatewayConfig, clock: Clock): OpenedGateway["lim
   return { requests: limit(requestsPerMinute, "requests"), tokens: limit(tokensPerMinute, "tokens") };
 }
 
-function eventsOf(observed: GatewayMetrics, tokens: RateLimit | undefined): CallEvents {
+function eventsOf(observed: GatewayMetrics, { tokens, log }: { tokens: RateLimit | undefined; log: Logger }): CallEvents {
   return {
     charged: (model, event) => {
       observed.charged(model, event);
       if (event.usage) tokens?.take(event.usage.inputTokens + event.usage.outputTokens);
     },
-    failed: (model, failure) => observed.failed(model, failure),
+    failed: (model, failure) => {
+      observed.failed(model, failure);
+      // As often as the breaker lets it happen, and no more.
+      if (failure instanceof BackendFailure && breakerWeight(failure) !== "ignore")
+        log.warn({ model: model.name, err: failure }, "a model did not answer");
+    },
     waited: (seconds) => observed.waited(seconds),
   };
 }

@@ -57,6 +57,8 @@ interface Call {
   readonly reply: FastifyReply;
 }
 
+/** What a model, a budget or a queue says no to happens as often as it is asked; the metrics count it. */
+const refusals: ReadonlySet<string> = new Set(Object.keys(gatewayStatus));
 const longestThought = 256 * 1024;
 const thoughtPath = z.strictObject({ id: z.string().regex(/^[A-Za-z0-9._:-]{1,200}$/, "must be letters, digits, . _ : or -") });
 const thoughtBody = z.strictObject({ content: z.unknown() });
@@ -66,7 +68,7 @@ export function createGatewayApi(options: ApiOptions): FastifyInstance {
   const { log, verifier, maxBodyBytes, redactor } = options;
   const errorBody = (status: number, error: ErrorBody): object =>
     JSON.parse(redactor.redact(JSON.stringify(openAiError(status, error)))) as object;
-  const server = createApiServer({ log, verifier, maxBodyBytes, statusOf: gatewayStatus, errorBody });
+  const server = createApiServer({ log, verifier, maxBodyBytes, statusOf: gatewayStatus, errorBody, refusals });
   server.addHook("onError", async (_request, reply, error) => {
     const waitMs = hasCode(error) ? error.context["retryAfterMs"] : undefined;
     if (typeof waitMs === "number") reply.header("retry-after", String(Math.max(1, Math.ceil(waitMs / 1_000))));
