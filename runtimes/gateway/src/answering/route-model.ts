@@ -24,11 +24,17 @@ export interface RouteModel {
 export type OpenBackend = (model: ModelConfig) => Promise<Backend>;
 
 /** The models of a route, in the order of its manifest. */
-export async function openModels(config: GatewayConfig, { open, clock }: { open: OpenBackend; clock: Clock }): Promise<readonly RouteModel[]> {
+export async function openModels(
+  config: GatewayConfig,
+  { open, clock }: { open: OpenBackend; clock: Clock },
+): Promise<readonly RouteModel[]> {
   return Promise.all(config.models.map(async (model) => routeModel(model, { config, backend: await open(model), clock })));
 }
 
-function routeModel(model: ModelConfig, { config, backend, clock }: { config: GatewayConfig; backend: Backend; clock: Clock }): RouteModel {
+function routeModel(
+  model: ModelConfig,
+  { config, backend, clock }: { config: GatewayConfig; backend: Backend; clock: Clock },
+): RouteModel {
   const price: TokenPrice = {
     inputPerMillionTokens: parseDecimal(model.price.inputPerMillionTokens),
     outputPerMillionTokens: parseDecimal(model.price.outputPerMillionTokens),

@@ -29,7 +29,7 @@ export class SingleFlight<T> {
       },
       crash: (error) => {
         end();
-        reject(error as Error);
+        reject(error);
       },
     };
   }

@@ -19,7 +19,10 @@ describe("the breaker of a model", () => {
     expect(breaker.state).toBe("Closed");
     await fail(breaker, failureOfStatus(500, ""));
     expect(breaker.state).toBe("Open");
-    expect(await fail(breaker, new Error("never run"))).toMatchObject({ code: "BREAKER_OPEN", context: { because: "MODEL_UNAVAILABLE" } });
+    expect(await fail(breaker, new Error("never run"))).toMatchObject({
+      code: "BREAKER_OPEN",
+      context: { because: "MODEL_UNAVAILABLE" },
+    });
   });
 
   test("opens at once for a refused key", async () => {

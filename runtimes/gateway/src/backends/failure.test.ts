@@ -16,9 +16,14 @@ const statuses: [status: number, code: string, weight: string, another: boolean]
 ];
 
 describe("an HTTP status", () => {
-  test.each(statuses)("%d is %s, which the breaker counts as %s", (status, code, weight, another) => {
+  test.each(statuses)("%d is %s, which the breaker counts as %s", (...[status, code, weight, another]) => {
     const failure = failureOfStatus(status, "said");
-    expect([failure.code, breakerWeight(failure), mayTryAnother(failure), failure.mayBeBilled]).toEqual([code, weight, another, false]);
+    expect([failure.code, breakerWeight(failure), mayTryAnother(failure), failure.mayBeBilled]).toEqual([
+      code,
+      weight,
+      another,
+      false,
+    ]);
   });
 
   test("of a refused key does not repeat what the provider said: it quotes keys", () => {
@@ -28,11 +33,17 @@ describe("an HTTP status", () => {
 
 describe("a connection", () => {
   test("that was never made costs nothing", () => {
-    expect(failureOfConnection(errno("ECONNREFUSED"), { signal: calm, begun: false })).toMatchObject({ code: "MODEL_UNAVAILABLE", mayBeBilled: false });
+    expect(failureOfConnection(errno("ECONNREFUSED"), { signal: calm, begun: false })).toMatchObject({
+      code: "MODEL_UNAVAILABLE",
+      mayBeBilled: false,
+    });
   });
 
   test("that broke before an answer may cost something", () => {
-    expect(failureOfConnection(errno("ECONNRESET"), { signal: calm, begun: false })).toMatchObject({ code: "MODEL_UNAVAILABLE", mayBeBilled: true });
+    expect(failureOfConnection(errno("ECONNRESET"), { signal: calm, begun: false })).toMatchObject({
+      code: "MODEL_UNAVAILABLE",
+      mayBeBilled: true,
+    });
   });
 
   test("that broke within an answer is not tried elsewhere", () => {

@@ -56,7 +56,8 @@ export class AnswerJournal {
     const rows = [...this.#unwritten.values()].slice(0, mostAtOnce);
     try {
       if (rows.length > 0) await this.#write(rows);
-      if (this.#flushes++ % pruneEveryFlushes === 0) await this.#database.query("delete from gateway.answers where expires_at < now()");
+      if (this.#flushes++ % pruneEveryFlushes === 0)
+        await this.#database.query("delete from gateway.answers where expires_at < now()");
     } catch (error) {
       if (!hasCode(error, "JOURNAL_UNAVAILABLE")) this.#log.error({ err: error }, "answers cannot be written down");
     }
@@ -74,7 +75,12 @@ export class AnswerJournal {
        select $1, key, to_jsonb(entry), to_timestamp(expires_ms / 1000.0)
          from unnest($2::text[], $3::text[], $4::bigint[]) as row (key, entry, expires_ms)
        on conflict (route_uid, key) do update set entry = excluded.entry, expires_at = excluded.expires_at`,
-      [this.#routeUid, rows.map(({ key }) => key), rows.map(({ text }) => text), rows.map(({ expiresMs }) => Math.floor(expiresMs))],
+      [
+        this.#routeUid,
+        rows.map(({ key }) => key),
+        rows.map(({ text }) => text),
+        rows.map(({ expiresMs }) => Math.floor(expiresMs)),
+      ],
     );
     for (const row of rows) if (this.#unwritten.get(row.key) === row) this.#unwritten.delete(row.key);
   }

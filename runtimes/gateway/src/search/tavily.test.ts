@@ -19,7 +19,7 @@ interface Sent {
 function tavilyAnswering(answer: () => Response): { tavily: Tavily; sent: Sent[] } {
   const sent: Sent[] = [];
   const fetch = async (url: string | URL | Request, init?: RequestInit): Promise<Response> => {
-    sent.push({ url: String(url), init });
+    sent.push({ url: url instanceof Request ? url.url : url.toString(), init });
     return answer();
   };
   const key = new KeyFile(file, { clock: systemClock, onKey: () => undefined });
@@ -27,13 +27,21 @@ function tavilyAnswering(answer: () => Response): { tavily: Tavily; sent: Sent[]
 }
 
 const never = new AbortController().signal;
-const reply = { query: "btc", answer: null, results: [{ title: "t", url: "u", content: "c", score: 0.9, raw_content: "secret" }], usage: {} };
+const reply = {
+  query: "btc",
+  answer: null,
+  results: [{ title: "t", url: "u", content: "c", score: 0.9, raw_content: "secret" }],
+  usage: {},
+};
 
 test("asks with the route's key in a header and passes on what is documented, and no more", async () => {
   const { tavily, sent } = tavilyAnswering(() => Response.json(reply));
   const found = await tavily.search({ query: "btc", topic: "news" }, never);
   expect(found).toEqual({ query: "btc", answer: null, results: [{ title: "t", url: "u", content: "c", score: 0.9 }] });
-  expect(sent[0]).toMatchObject({ url: "https://api.tavily.com/search", init: { headers: { authorization: "Bearer tvly-canary-0123" } } });
+  expect(sent[0]).toMatchObject({
+    url: "https://api.tavily.com/search",
+    init: { headers: { authorization: "Bearer tvly-canary-0123" } },
+  });
   expect(sent[0]?.init?.body).not.toContain("canary");
 });
 

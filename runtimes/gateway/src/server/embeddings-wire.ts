@@ -2,7 +2,10 @@ import type { Embeddings } from "../backends/backend.ts";
 import type { EmbeddingsRequest } from "./chat-request.ts";
 
 /** Embeddings in OpenAI's form; as base64 of little-endian floats of 32 bits where that is asked for, as OpenAI's own client does. */
-export function wireEmbeddings(request: EmbeddingsRequest, { model, embeddings }: { model: string; embeddings: Embeddings }): object {
+export function wireEmbeddings(
+  request: EmbeddingsRequest,
+  { model, embeddings }: { model: string; embeddings: Embeddings },
+): object {
   const { vectors, usage } = embeddings;
   const shown = request.encoding_format === "base64" ? vectors.map(base64Of) : vectors;
   return {

@@ -9,7 +9,9 @@ test("lets a minute's worth through at once, then says how long the next one tak
     limit.admit(1);
     limit.take(1);
   }
-  expect(() => limit.admit(1)).toThrow(expect.objectContaining({ code: "RATE_LIMITED", context: expect.objectContaining({ retryAfterMs: 1_000 }) }));
+  expect(() => limit.admit(1)).toThrow(
+    expect.objectContaining({ code: "RATE_LIMITED", context: expect.objectContaining({ retryAfterMs: 1_000 }) }),
+  );
   await clock.advance(1_000);
   limit.admit(1);
 });

@@ -6,7 +6,9 @@ import { StaticTokens } from "./static-tokens.ts";
 import { Tenants } from "./tenant.ts";
 
 const route = { uid: "r", name: "main", namespace: "bellwether" };
-const account = (name: string, namespace = "bellwether"): { subject: string } => ({ subject: `system:serviceaccount:${namespace}:${name}` });
+const account = (name: string, namespace = "bellwether"): { subject: string } => ({
+  subject: `system:serviceaccount:${namespace}:${name}`,
+});
 
 describe("without a list of callers", () => {
   const tenants = new Tenants({ route, callers: undefined }, false);

@@ -1,10 +1,10 @@
-import type {
-  Content,
+import {
+  type Content,
   FunctionCallingConfigMode,
-  GenerateContentConfig,
-  GenerateContentResponse,
-  GenerateContentResponseUsageMetadata,
-  Part,
+  type GenerateContentConfig,
+  type GenerateContentResponse,
+  type GenerateContentResponseUsageMetadata,
+  type Part,
 } from "@google/genai";
 import { type ChatMessage, type ChatRequest, messageText } from "../../server/chat-request.ts";
 import { type ChatCall, type Piece, type Usage, isCount } from "../backend.ts";
@@ -95,10 +95,10 @@ function toolsOf({ tools, tool_choice: choice }: ChatRequest): GenerateContentCo
 }
 
 function callingOf(choice: ChatRequest["tool_choice"]): { mode: FunctionCallingConfigMode; allowedFunctionNames?: string[] } {
-  // The client's enum by its values: it is the only thing that would be needed of it at run time here.
-  const mode = (name: "AUTO" | "ANY" | "NONE"): FunctionCallingConfigMode => name as FunctionCallingConfigMode;
-  if (typeof choice === "object") return { mode: mode("ANY"), allowedFunctionNames: [choice.function.name] };
-  return { mode: mode(choice === "required" ? "ANY" : choice === "none" ? "NONE" : "AUTO") };
+  const { ANY, AUTO, NONE } = FunctionCallingConfigMode;
+  if (typeof choice === "object") return { mode: ANY, allowedFunctionNames: [choice.function.name] };
+  if (choice === "required") return { mode: ANY };
+  return { mode: choice === "none" ? NONE : AUTO };
 }
 
 /** A response, whole or a part of a stream → the piece it brings. `calls`: how many tool calls came before it. */

@@ -52,7 +52,7 @@ type OllamaTool = NonNullable<OllamaRequest["tools"]>[number];
 
 function toolOf({ type, function: described }: NonNullable<ChatRequest["tools"]>[number]): OllamaTool {
   const { name, description, parameters } = described;
-  return { type, function: { name, description: description ?? "", parameters: (parameters ?? {}) as object } };
+  return { type, function: { name, description: description ?? "", parameters: parameters ?? {} } };
 }
 
 function messagesOf(messages: readonly ChatMessage[]): Message[] {
