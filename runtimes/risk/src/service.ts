@@ -367,9 +367,15 @@ export class RiskService {
       const adjustments = planAdoption({ drift, seen, moving: movingAssets(book, currency) });
       const shown = drift.map(({ asset, journal, venue }) => `${asset} ${journal} → ${venue}`).join(", ");
       const detail = `account ${name} takes the venue's amounts: ${shown}`;
-      const done = await this.#desk.adopted(author, detail, (transaction, id) =>
-        storeAdjustments(transaction, { id, accountUid: account.accountUid }, adjustments),
-      );
+      const done = await this.#desk
+        .adopted(author, detail, (transaction, id) =>
+          storeAdjustments(transaction, { id, accountUid: account.accountUid }, adjustments),
+        )
+        .catch((error: unknown) => {
+          // It may be in the journal all the same: on the old book the next attempt would adopt the same difference again.
+          account.foldAgain();
+          throw error;
+        });
       for (const { asset, amount } of adjustments) book.applyAdjustment(asset, amount);
       return done;
     });

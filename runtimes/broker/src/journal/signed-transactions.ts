@@ -16,6 +16,7 @@ export interface SignedTransaction {
   readonly signature: string;
   /** On the wire: identical bytes may be sent again. */
   readonly wire: Uint8Array;
+  readonly blockhash: string;
   readonly lastValidBlockHeight: bigint;
   readonly feeLamports: bigint;
   readonly state: "Signed" | "Finalized" | "Failed" | "NeverLanded";
@@ -62,6 +63,7 @@ interface Row {
   readonly operation: Operation;
   readonly signature: string;
   readonly wire: Buffer;
+  readonly blockhash: string;
   readonly last_valid_block_height: string;
   readonly fee_lamports: string;
   readonly state: SignedTransaction["state"] | "NeverSigned";
@@ -71,7 +73,7 @@ interface Row {
 }
 
 const columns =
-  "operation_id, operation, signature, wire, last_valid_block_height, fee_lamports, state, reason, trades, stored_at_ms";
+  "operation_id, operation, signature, wire, blockhash, last_valid_block_height, fee_lamports, state, reason, trades, stored_at_ms";
 
 /** The signed transactions of one account. Every write holds the writer epoch. */
 export class SignedTransactions {
@@ -214,6 +216,7 @@ function signedTransaction(row: Row): SignedTransaction {
     operation: row.operation,
     signature: row.signature,
     wire: new Uint8Array(row.wire),
+    blockhash: row.blockhash,
     lastValidBlockHeight: BigInt(row.last_valid_block_height),
     feeLamports: BigInt(row.fee_lamports),
     state: row.state,

@@ -428,6 +428,17 @@ export class SolanaVenue implements Venue {
     return { accepted: true, order: venueOrder({ operationId, signature, state: "Signed", trades: [] }), trades: [] };
   }
 
+  /**
+   * What a process before this one has stored may not be in the send log: a crash between the two. Bytes leave only when they are, or an older copy of Postgres would know
+   * nothing of them.
+   */
+  async #sendAgain(open: SignedTransaction): Promise<void> {
+    const { sendLog, journal } = this.#options;
+    if (!this.#sentAtMs.has(open.operationId))
+      await sendLog.append(signedRecord({ ...open, atMs: open.storedAtMs }, journal.writerEpoch));
+    await this.#broadcast(open.operationId, Buffer.from(open.wire).toString("base64") as Base64EncodedWireTransaction);
+  }
+
   async #broadcast(operationId: string, wire: Base64EncodedWireTransaction): Promise<void> {
     const { pool, clock, log } = this.#options;
     this.#sentAtMs.set(operationId, clock.nowMs());
@@ -469,8 +480,7 @@ export class SolanaVenue implements Venue {
         return true;
       }
       case "rebroadcast":
-        if (clock.nowMs() - (this.#sentAtMs.get(operationId) ?? 0) >= resendEveryMs)
-          await this.#broadcast(operationId, Buffer.from(open.wire).toString("base64") as Base64EncodedWireTransaction);
+        if (clock.nowMs() - (this.#sentAtMs.get(operationId) ?? 0) >= resendEveryMs) await this.#sendAgain(open);
         return false;
       case "contradiction":
         this.#contradiction = `two RPC sources tell different endings of transaction ${signature}: a person has to look`;
