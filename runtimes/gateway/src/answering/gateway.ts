@@ -152,12 +152,6 @@ export class Gateway {
   }
 }
 
-/** What the user said last: how hard it is decides on the tier. */
-function questionOf({ messages }: ChatRequest): string {
-  const last = messages.findLast(({ role }) => role === "user");
-  return last === undefined ? "" : messageText(last);
-}
-
 interface Known {
   readonly found: FoundAnswer;
   readonly cache: CacheState;
