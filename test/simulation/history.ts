@@ -262,8 +262,9 @@ export class History {
 
   async #delete(episode: number): Promise<void> {
     if (episode < episodes / 2 || this.#registered.size < strategies.length) return;
-    // What another hand has sold is not there to be sold again: such a strategy waits for a person.
-    if (this.#world.exchange.foreignTrades.some(({ side }) => side === "sell")) return;
+    // What another hand has sold, or an older journal says is still held, is not there to be sold: such a strategy waits for a person.
+    const { exchange, monitor } = this.#world;
+    if (monitor.restored || exchange.foreignTrades.some(({ side }) => side === "sell")) return;
     const [uid] = this.#registered;
     if (uid === undefined) return;
     this.#registered.delete(uid);
