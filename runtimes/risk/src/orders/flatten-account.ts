@@ -1,3 +1,4 @@
+import { messageOf } from "@bellwether/service-kit";
 import { type Decimal, flattenSlippage, formatDecimal } from "@bellwether/trading";
 import type { Account } from "../account/account.ts";
 import type { DecideContext } from "../decisions/decide.ts";
@@ -47,7 +48,12 @@ export async function flattenAccount(
         { strategy: strategy.name, sales, slippage: formatDecimal(slippage) },
         "a breaker sells a strategy's positions",
       );
-      const sold = await sellOff({ strategy, book, sales, slippage }, context);
+      const sold = await sellOff({ strategy, book, sales, slippage }, context).catch((error: unknown) => {
+        // Sales of others are committed and in flight: not handed over, they would be waited for until the next start.
+        if (orders.length === 0) throw error;
+        context.log.warn({ err: messageOf(error), strategy: strategy.name }, "a strategy's positions could not be sold yet");
+        return [];
+      });
       // What the journal did not take, or a verdict denied, has shown nothing of the market: the bound stays.
       if (sold.length > 0) attempts.set(strategy.uid, { made: made + 1, atMs: nowMs });
       orders.push(...sold);
