@@ -93,8 +93,8 @@ export class Monitor {
     this.#approved.set(parsed.clientOrderId, parsed);
   }
 
-  /** The request to place an order leaves the broker. */
-  onPlacing(clientOrderId: string): void {
+  /** The request to place an order leaves the broker. @param atMs when that was decided for good */
+  onPlacing(clientOrderId: string, atMs: number = this.#options.nowMs()): void {
     const order = this.#approved.get(clientOrderId);
     if (!order) throw new Violation(4, `order ${clientOrderId} is sent without an approval`);
     const verdict = this.#find("risk.orders", "client_order_id", clientOrderId);
@@ -106,7 +106,7 @@ export class Monitor {
     if (times > 1) throw new Violation(1, `order ${clientOrderId} is sent for the ${times}th time`);
     const haltedAtMs = this.#haltedAtMs;
     if (haltedAtMs === undefined || order.side === "sell") return;
-    const sinceMs = this.#options.nowMs() - haltedAtMs;
+    const sinceMs = atMs - haltedAtMs;
     if (sinceMs > haltMs) throw new Violation(3, `order ${clientOrderId} is sent ${sinceMs} ms after the halt`);
   }
 
@@ -115,7 +115,8 @@ export class Monitor {
     const row = this.#find("broker.solana_transactions", "signature", signature);
     if (!row) throw new Violation(1, `bytes ${signature.slice(0, 16)} leave and were not stored`);
     const clientOrderId = String(this.#cell("broker.solana_transactions", row, "operation_id"));
-    this.onPlacing(clientOrderId);
+    // Bytes that were signed before a halt may have left: whoever begins anew sends them again, and cannot know whether it is for the first time.
+    this.onPlacing(clientOrderId, Number(this.#cell("broker.solana_transactions", row, "stored_at_ms")));
     return clientOrderId;
   }
 
