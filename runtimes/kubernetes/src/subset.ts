@@ -7,24 +7,24 @@
  */
 import { sameQuantity } from "./quantity.ts";
 
-/** Lists whose items have a key: an item is compared with the one of the same key, others may stand beside it. */
-const keysOfList: Readonly<Record<string, readonly string[]>> = {
-  containers: ["name"],
-  initContainers: ["name"],
-  ephemeralContainers: ["name"],
-  env: ["name"],
-  volumes: ["name"],
-  imagePullSecrets: ["name"],
-  secrets: ["name"],
-  volumeMounts: ["mountPath"],
-  volumeDevices: ["devicePath"],
-  volumeClaimTemplates: ["metadata.name"],
-  ownerReferences: ["uid"],
-  conditions: ["type"],
-  hostAliases: ["ip"],
-  topologySpreadConstraints: ["topologyKey", "whenUnsatisfiable"],
-  resourceClaims: ["name"],
-};
+/** Lists whose items have a key: an item is compared with the one of the same key, others may stand beside it. A map: fields have any name. */
+const keysOfList: ReadonlyMap<string, readonly string[]> = new Map([
+  ["containers", ["name"]],
+  ["initContainers", ["name"]],
+  ["ephemeralContainers", ["name"]],
+  ["env", ["name"]],
+  ["volumes", ["name"]],
+  ["imagePullSecrets", ["name"]],
+  ["secrets", ["name"]],
+  ["volumeMounts", ["mountPath"]],
+  ["volumeDevices", ["devicePath"]],
+  ["volumeClaimTemplates", ["metadata.name"]],
+  ["ownerReferences", ["uid"]],
+  ["conditions", ["type"]],
+  ["hostAliases", ["ip"]],
+  ["topologySpreadConstraints", ["topologyKey", "whenUnsatisfiable"]],
+  ["resourceClaims", ["name"]],
+]);
 
 /** Lists that are sets to us: admission adds to them. */
 const setLists = new Set(["tolerations", "finalizers"]);
@@ -81,7 +81,7 @@ function listWithin(desired: readonly unknown[], live: readonly unknown[], place
 
 function keyFunction(items: readonly unknown[], field: string): ((item: unknown) => string) | undefined {
   if (field === "ports") return portKey;
-  const keys = keysOfList[field];
+  const keys = keysOfList.get(field);
   if (!keys || !items.every((item) => typeof item === "object" && item !== null)) return undefined;
   return (item) => JSON.stringify(keys.map((key) => memberAt(item, key)));
 }
