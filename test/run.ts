@@ -72,9 +72,10 @@ function projectsOf(suite: Suite): readonly string[] {
   return suite === "e2e" ? ["e2e-side-by-side", "e2e"] : [suite];
 }
 
-/** Asked for by name, the kills take their time: every named point of the order path, and many seeded ones. Variables that are set win. */
+/** Asked for by name, a suite takes its time (test/suites/long-form.ts), the kills most of all. Variables that are set win. */
 function longForm(suite: Suite): Readonly<Record<string, string>> {
-  return suite === "kills" && positionals.includes("kills") ? { BELLWETHER_KILLS: "50", BELLWETHER_KILL_POINTS: "99" } : {};
+  if (!positionals.includes(suite)) return {};
+  return { BELLWETHER_LONG: "1", ...(suite === "kills" && { BELLWETHER_KILLS: "50", BELLWETHER_KILL_POINTS: "99" }) };
 }
 
 /** Stops a running instance of ours and makes a fresh one, whose state before is recorded for the suite `down`. */

@@ -3,6 +3,7 @@ import type { DecisionReply, DecisionRequest } from "@bellwether/trading";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { failPointNames as brokerPoints } from "../../../runtimes/broker/src/fail-points.ts";
 import { failPointNames as riskPoints } from "../../../runtimes/risk/src/fail-points.ts";
+import { isLongForm } from "../../suites/long-form.ts";
 import { buy, decisionOf } from "./decisions.ts";
 import { type TestPostgres, postgresMissing, rowsOf, startPostgres } from "./postgres.ts";
 import { Stack, eventually } from "./stack.ts";
@@ -17,7 +18,10 @@ const missing = postgresMissing();
 const tombstonePoints = new Set<string>(["before-tombstone", "after-tombstone"]);
 /** Points of a wallet's way, which no paper account passes: test/integration/broker/solana-process.test.ts kills there. */
 const walletPoints = new Set<string>(["after-signed-stored"]);
-const paperPoints = brokerPoints.filter((point) => !tombstonePoints.has(point) && !walletPoints.has(point));
+/** Every other one: test/integration/broker/ccxt-stack.test.ts kills at those between. */
+const paperPoints = brokerPoints
+  .filter((point) => !tombstonePoints.has(point) && !walletPoints.has(point))
+  .filter((_, index) => isLongForm || index % 2 === 0);
 
 describe.skipIf(missing !== undefined)(`a kill at each named point of the order path ${missing ?? ""}`, () => {
   let postgres: TestPostgres;
