@@ -16,7 +16,8 @@ export const genesisHash = "the virtual chain";
 
 /** Longer than the six seconds after which a node that stands still is found out. */
 const frozenMs = 8_000;
-const behindSlots = 20;
+/** Scaled like all else: at most 25 of the real chain's slots, where 32 make a block final. A source that is called late only beyond its own finality could name a blockhash's last height too low. */
+const behindSlots = finalAfter - 1;
 const behindMs = 10_000;
 const downMs = 2_000;
 const blindMs = 4_000;
