@@ -5,10 +5,6 @@ const suite = (name: string, include: string[], extra: object = {}) => ({
   test: { name, include, environment: "node", ...extra },
 });
 
-const e2e = { testTimeout: 180_000, hookTimeout: 1_200_000 };
-/** End-to-end tests that mostly wait and have strategies of their own: nothing of theirs stops the cluster under the others. */
-const sideBySide = ["live", "programs", "stolen-token"].map((name) => `test/e2e/${name}.test.ts`);
-
 export default defineConfig({
   test: {
     projects: [
@@ -29,13 +25,7 @@ export default defineConfig({
         // They wait more than they reckon, each with an API server, a Postgres and ports of its own.
         maxWorkers: 4,
       }),
-      suite("e2e", ["test/e2e/**/*.test.ts"], {
-        ...e2e,
-        exclude: sideBySide,
-        fileParallelism: false,
-        sequence: { groupOrder: 2 },
-      }),
-      suite("e2e-side-by-side", sideBySide, { ...e2e, maxWorkers: 2, sequence: { groupOrder: 1 } }),
+      suite("e2e", ["test/e2e/**/*.test.ts"], { testTimeout: 180_000, hookTimeout: 1_200_000, fileParallelism: false }),
       suite("down", ["test/down/**/*.test.ts"], { testTimeout: 360_000, hookTimeout: 1_200_000 }),
       suite("kills", ["test/kills/**/*.test.ts"], { testTimeout: 1_800_000, hookTimeout: 1_200_000, fileParallelism: false }),
     ],

@@ -50,7 +50,7 @@ interface SuiteResult {
 function vitest(suite: Suite, reportFile: string, filter: string | undefined): Promise<number> {
   const args = [
     "run",
-    ...projectsOf(suite).map((project) => `--project=${project}`),
+    `--project=${suite}`,
     "--reporter=default",
     "--reporter=json",
     `--outputFile.json=${reportFile}`,
@@ -66,10 +66,6 @@ function vitest(suite: Suite, reportFile: string, filter: string | undefined): P
     child.on("error", reject);
     child.on("close", (code) => resolve(code ?? 1));
   });
-}
-
-function projectsOf(suite: Suite): readonly string[] {
-  return suite === "e2e" ? ["e2e-side-by-side", "e2e"] : [suite];
 }
 
 /** Asked for by name, a suite takes its time (test/suites/long-form.ts), the kills most of all. Variables that are set win. */
