@@ -41,7 +41,8 @@ import { storeAdjustments } from "./journal/control-records.ts";
 import { ensureAccount, pruneDecisions, storePublicKey } from "./journal/policy-records.ts";
 import type { RiskMetrics } from "./metrics.ts";
 import { type CommittedOrder, dispatch } from "./orders/dispatch.ts";
-import { type FlattenAttempts, flattenAccount } from "./orders/flatten-account.ts";
+import { flattenAccount } from "./orders/flatten-account.ts";
+import { SaleAttempts } from "./orders/sale-attempts.ts";
 import { Settlement } from "./orders/settle.ts";
 import type { Signer } from "./orders/signer.ts";
 import type { EffectivePolicy } from "./policy/effective-policy.ts";
@@ -105,7 +106,8 @@ export class RiskService {
   readonly #watch: PolicyWatch;
   readonly #desk: ControlDesk;
   readonly #sights: StrategySights;
-  readonly #flattenAttempts: FlattenAttempts = new Map();
+  readonly #flattenAttempts = new SaleAttempts();
+  readonly #deletionAttempts = new SaleAttempts();
   #epoch: WriterEpoch | undefined;
   #policy: EffectivePolicy | undefined;
   #prunedMs = 0;
@@ -479,7 +481,7 @@ export class RiskService {
   async #progressDeletions(account: Account): Promise<void> {
     for (const { uid, deletion } of this.#registry.ofAccount(account.accountUid)) {
       if (!deletion || !this.#policy) continue;
-      const orders = await progressDeletion(uid, this.#decideContext(account));
+      const orders = await progressDeletion(uid, { ...this.#decideContext(account), attempts: this.#deletionAttempts });
       await this.#dispatchAll(account, orders);
     }
   }
@@ -663,7 +665,10 @@ export class RiskService {
       strategy,
       trading: this.trading(),
       journalAvailable: this.#options.database.available,
-      venue: { reachable: account.venueReachable, message: account.venueCheck().message },
+      venue: {
+        reachable: account.venueReachable && account.compared,
+        message: account.venueReachable ? "it has not told what the account holds yet" : account.venueCheck().message,
+      },
       endedMessage: account.endedMessage,
     });
   }

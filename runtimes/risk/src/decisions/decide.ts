@@ -70,9 +70,11 @@ export interface Decided {
 export async function decide(request: DecisionRequest, context: DecideContext): Promise<Decided> {
   const { account } = context;
   const digest = digestOf(request);
-  // Until the broker has answered once nothing is known of its markets: a denial now would spend the bar on a start-up.
+  // Until the broker has answered and its balances have been compared nothing is known: a denial now would spend the bar on a start-up.
   if (!account.venueState)
     throw new CodedError<RiskErrorCode>("VENUE_UNREACHABLE", `the broker of account ${account.name} has not answered yet`);
+  if (!account.compared)
+    throw new CodedError<RiskErrorCode>("VENUE_UNREACHABLE", `account ${account.name} has not been compared with its venue yet`);
   if (request.replaces.length > 0) await cancelReplaced(request, context);
   return account.exclusive(async (book) => {
     const committed = await account.write(async (transaction) => {

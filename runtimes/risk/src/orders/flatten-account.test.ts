@@ -21,7 +21,8 @@ import { StrategyRegistry } from "../strategies/registry.ts";
 import { memoryJournal } from "../testing/memory-journal.ts";
 import type { Broker } from "../venue/broker.ts";
 import type { CommittedOrder } from "./dispatch.ts";
-import { type FlattenAttempts, flattenAccount } from "./flatten-account.ts";
+import { flattenAccount } from "./flatten-account.ts";
+import { SaleAttempts } from "./sale-attempts.ts";
 import { Settlement } from "./settle.ts";
 import { createSigner } from "./signer.ts";
 
@@ -138,7 +139,7 @@ async function flattening({ held = { alpha: "2" }, mark = "100" }: Setup = {}) {
     log: silentLogger,
     failPoints: noFailPoints,
   };
-  const attempts: FlattenAttempts = new Map();
+  const attempts = new SaleAttempts();
   await runner.round();
   return {
     account,

@@ -6,18 +6,8 @@ import type { AccountBook } from "../portfolio/book.ts";
 import type { StrategyRegistry } from "../strategies/registry.ts";
 import type { Strategy } from "../strategies/strategy.ts";
 import type { CommittedOrder } from "./dispatch.ts";
+import type { SaleAttempts } from "./sale-attempts.ts";
 import { type Sale, sellOff } from "./sell-off.ts";
-
-/** How often each strategy's sells have ended without selling everything, since the flattening began, and when the last one was made. */
-export type FlattenAttempts = Map<string, { readonly made: number; readonly atMs: number }>;
-
-const firstPauseMs = 250;
-const longestPauseMs = 8_000;
-
-/** A venue that refuses a sale refuses the next one, too, for a while; asked thirty times a second it bans whoever asks. */
-function pauseMs(made: number): number {
-  return Math.min(firstPauseMs * 2 ** made, longestPauseMs);
-}
 
 /**
  * One step of a flattening, for every strategy of an account:
@@ -28,7 +18,7 @@ function pauseMs(made: number): number {
  */
 export async function flattenAccount(
   account: Account,
-  attempts: FlattenAttempts,
+  attempts: SaleAttempts,
   context: DecideContext & { readonly registry: StrategyRegistry },
 ): Promise<CommittedOrder[]> {
   if (!account.loaded || account.venueState === undefined || account.endedMessage !== undefined) return [];
@@ -39,10 +29,10 @@ export async function flattenAccount(
       if (book.orders(strategy.uid).length > 0) continue;
       const sales = salesOf(strategy, book, account);
       if (sales.length === 0) continue;
-      const { made, atMs } = attempts.get(strategy.uid) ?? { made: 0, atMs: Number.NEGATIVE_INFINITY };
       const nowMs = context.clock.nowMs();
-      if (nowMs - atMs < pauseMs(made)) continue;
-      attempts.set(strategy.uid, { made, atMs: nowMs });
+      const made = attempts.due(strategy.uid, nowMs);
+      if (made === undefined) continue;
+      attempts.tried(strategy.uid, nowMs);
       const slippage: Decimal = flattenSlippage(made);
       context.log.warn(
         { strategy: strategy.name, sales, slippage: formatDecimal(slippage) },
@@ -55,7 +45,7 @@ export async function flattenAccount(
         return [];
       });
       // What the journal did not take, or a verdict denied, has shown nothing of the market: the bound stays.
-      if (sold.length > 0) attempts.set(strategy.uid, { made: made + 1, atMs: nowMs });
+      if (sold.length > 0) attempts.made(strategy.uid);
       orders.push(...sold);
     }
     return orders;

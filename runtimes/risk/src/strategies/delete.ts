@@ -3,6 +3,7 @@ import type { Account } from "../account/account.ts";
 import type { DecideContext } from "../decisions/decide.ts";
 import { readStrategy, settleStrategy } from "../journal/strategy-records.ts";
 import type { CommittedOrder } from "../orders/dispatch.ts";
+import type { SaleAttempts } from "../orders/sale-attempts.ts";
 import { sellOff } from "../orders/sell-off.ts";
 import { type AccountBook, unassigned } from "../portfolio/book.ts";
 import { type DeletionStep, type Handover, planDeletion } from "./plan-deletion.ts";
@@ -37,14 +38,25 @@ export async function requestDeletion(
  *
  * @throws CodedError JOURNAL_UNAVAILABLE, EPOCH_LOST
  */
-export async function progressDeletion(uid: string, context: DeleteContext & DecideContext): Promise<readonly CommittedOrder[]> {
-  const { account, registry, log } = context;
+export async function progressDeletion(
+  uid: string,
+  context: DeleteContext & DecideContext & { readonly attempts: SaleAttempts },
+): Promise<readonly CommittedOrder[]> {
+  const { account, registry, log, attempts, clock } = context;
   return account.exclusive(async (book) => {
     const strategy = registry.get(uid);
     if (!strategy?.deletion) return [];
     const step = stepOf(strategy, book, account);
     if (step.step === "wait") return [];
-    if (step.step === "sell") return sellOff({ strategy, book, sales: step.sales }, context);
+    if (step.step === "sell") {
+      const nowMs = clock.nowMs();
+      if (attempts.due(uid, nowMs) === undefined) return [];
+      attempts.tried(uid, nowMs);
+      const sold = await sellOff({ strategy, book, sales: step.sales }, context);
+      if (sold.length > 0) attempts.made(uid);
+      return sold;
+    }
+    attempts.forget(uid);
     await handOver({ strategy, book, balances: step.balances }, context);
     log.info({ strategy: strategy.name, uid, balances: step.balances.length }, "a deleted strategy is settled");
     return [];
