@@ -13,11 +13,11 @@ import {
 import type { RiskErrorCode } from "../errors.ts";
 import { type WriterEpoch, requireEpoch } from "../journal/epoch.ts";
 import { storeReleases } from "../journal/order-records.ts";
-import { type VenueCursor, readCharges, readVenueChanges, venueRecordsExist, venueStart } from "../journal/venue-records.ts";
+import { type VenueCursor, readVenueChanges, venueRecordsExist, venueStart } from "../journal/venue-records.ts";
 import { AccountBook, type BookFill, type BookOrder } from "../portfolio/book.ts";
 import type { Broker } from "../venue/broker.ts";
 import { CloseHistory } from "./close-history.ts";
-import { loadBook } from "./load-book.ts";
+import { foldCharges, loadBook } from "./load-book.ts";
 import { Mutex } from "./mutex.ts";
 
 export interface AccountOptions {
@@ -229,16 +229,8 @@ export class Account {
       if (changes.fills.length > 0 || orders.length > 0) this.#options.onChanges({ fills: changes.fills, orders });
     }
     // Only chains charge without a fill; nobody else is asked.
-    if (this.#venueState?.kind === "solana") await this.#catchUpCharges(reader);
-  }
-
-  async #catchUpCharges(reader: Transaction): Promise<void> {
-    for (let more = true; more;) {
-      const { charges, sequence } = await readCharges(reader, this.accountUid, this.#chargesRead);
-      for (const charge of charges) this.#book.applyFill(charge);
-      this.#chargesRead = sequence;
-      more = charges.length > 0;
-    }
+    for (let more = this.#venueState?.kind === "solana"; more;)
+      ({ read: this.#chargesRead, more } = await foldCharges(reader, this.#book, this.#chargesRead));
   }
 
   /** Writes down the releases that the broker's journal has brought. Within `exclusive` only. */

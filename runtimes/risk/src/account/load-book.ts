@@ -61,13 +61,19 @@ export async function loadBook(database: Transaction, accountUid: string, name: 
 /** One account, with what it was charged without a fill: for a look at an account that this process does not follow. */
 export async function loadWholeBook(transaction: Transaction, accountUid: string, name: string): Promise<AccountBook> {
   const { book, venueKnown } = await loadBook(transaction, accountUid, name);
-  for (let read = 0, more = venueKnown; more;) {
-    const { charges, sequence } = await readCharges(transaction, accountUid, read);
-    for (const charge of charges) book.applyFill(charge);
-    read = sequence;
-    more = charges.length > 0;
-  }
+  for (let read = 0, more = venueKnown; more;) ({ read, more } = await foldCharges(transaction, book, read));
   return book;
+}
+
+/** Takes in a page of what the account was charged without a fill. How far it is read now is to be kept before the next page: none is folded twice. */
+export async function foldCharges(
+  reader: Transaction,
+  book: AccountBook,
+  after: number,
+): Promise<{ readonly read: number; readonly more: boolean }> {
+  const { charges, sequence } = await readCharges(reader, book.accountUid, after);
+  for (const charge of charges) book.applyFill(charge);
+  return { read: sequence, more: charges.length > 0 };
 }
 
 async function readTransfers(reader: Transaction, accountUid: string): Promise<BookTransfer[]> {

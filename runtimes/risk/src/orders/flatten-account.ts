@@ -29,23 +29,20 @@ export async function flattenAccount(
       if (book.orders(strategy.uid).length > 0) continue;
       const sales = salesOf(strategy, book, account);
       if (sales.length === 0) continue;
-      const nowMs = context.clock.nowMs();
-      const made = attempts.due(strategy.uid, nowMs);
-      if (made === undefined) continue;
-      attempts.tried(strategy.uid, nowMs);
-      const slippage: Decimal = flattenSlippage(made);
-      context.log.warn(
-        { strategy: strategy.name, sales, slippage: formatDecimal(slippage) },
-        "a breaker sells a strategy's positions",
-      );
-      const sold = await sellOff({ strategy, book, sales, slippage }, context).catch((error: unknown) => {
+      const sell = (made: number): Promise<CommittedOrder[]> => {
+        const slippage: Decimal = flattenSlippage(made);
+        context.log.warn(
+          { strategy: strategy.name, sales, slippage: formatDecimal(slippage) },
+          "a breaker sells a strategy's positions",
+        );
+        return sellOff({ strategy, book, sales, slippage }, context);
+      };
+      const sold = await attempts.sell(strategy.uid, context.clock.nowMs(), sell).catch((error: unknown) => {
         // Sales of others are committed and in flight: not handed over, they would be waited for until the next start.
         if (orders.length === 0) throw error;
         context.log.warn({ err: messageOf(error), strategy: strategy.name }, "a strategy's positions could not be sold yet");
         return [];
       });
-      // What the journal did not take, or a verdict denied, has shown nothing of the market: the bound stays.
-      if (sold.length > 0) attempts.made(strategy.uid);
       orders.push(...sold);
     }
     return orders;

@@ -1,37 +1,60 @@
 import { describe, expect, test } from "vitest";
+import type { CommittedOrder } from "./dispatch.ts";
 import { SaleAttempts } from "./sale-attempts.ts";
 
-/** Times at which a sale is due, each asked for every 50 ms and ending without a fill. */
-function salesWithin(forMs: number, isMade: boolean): number[] {
+const committed = [{} as CommittedOrder];
+
+/** Times at which a sale is tried, each asked for every 50 ms and ending without a fill. */
+async function salesWithin(forMs: number, isMade: boolean): Promise<number[]> {
   const attempts = new SaleAttempts();
   const times: number[] = [];
-  for (let nowMs = 0; nowMs <= forMs; nowMs += 50) {
-    if (attempts.due("alpha", nowMs) === undefined) continue;
-    attempts.tried("alpha", nowMs);
-    if (isMade) attempts.made("alpha");
-    times.push(nowMs);
-  }
+  for (let nowMs = 0; nowMs <= forMs; nowMs += 50)
+    await attempts.sell("alpha", nowMs, async () => {
+      times.push(nowMs);
+      return isMade ? committed : [];
+    });
   return times;
 }
 
 describe("sells of a strategy by risk", () => {
-  test("wait twice as long after each one that was made, eight seconds at most", () => {
-    expect(salesWithin(32_000, true)).toEqual([0, 500, 1_500, 3_500, 7_500, 15_500, 23_500, 31_500]);
+  test("wait twice as long after each one that was made, eight seconds at most", async () => {
+    expect(await salesWithin(32_000, true)).toEqual([0, 500, 1_500, 3_500, 7_500, 15_500, 23_500, 31_500]);
   });
 
-  test("are tried again after a quarter of a second when none was made", () => {
-    expect(salesWithin(1_000, false)).toEqual([0, 250, 500, 750, 1_000]);
+  test("are tried again after a quarter of a second when none was made", async () => {
+    expect(await salesWithin(1_000, false)).toEqual([0, 250, 500, 750, 1_000]);
   });
 
-  test("are counted for each strategy apart, and anew once they are forgotten", () => {
+  test("that fail are tried again after the same pause, and widen no bound", async () => {
     const attempts = new SaleAttempts();
-    attempts.tried("alpha", 0);
-    attempts.made("alpha");
-    expect([attempts.due("alpha", 1), attempts.due("beta", 1), attempts.due("alpha", 500)]).toEqual([undefined, 0, 1]);
+    const fail = () => attempts.sell("alpha", 0, () => Promise.reject(new Error("no journal")));
+    await expect(fail()).rejects.toThrow("no journal");
+    expect(await fail()).toEqual([]);
+    const seen: number[] = [];
+    await attempts.sell("alpha", 250, async (made) => [...committed].filter(() => seen.push(made)));
+    expect(seen).toEqual([0]);
+  });
+
+  test("are counted for each strategy apart, and anew once they are forgotten", async () => {
+    const attempts = new SaleAttempts();
+    /** How many have been made before; undefined: it is too early. */
+    const sold = async (uid: string, nowMs: number): Promise<number | undefined> => {
+      let before: number | undefined;
+      await attempts.sell(uid, nowMs, async (made) => {
+        before = made;
+        return committed;
+      });
+      return before;
+    };
+    expect([await sold("alpha", 0), await sold("alpha", 1), await sold("beta", 1), await sold("alpha", 500)]).toEqual([
+      0,
+      undefined,
+      0,
+      1,
+    ]);
     attempts.forget("alpha");
-    expect(attempts.due("alpha", 1)).toBe(0);
-    attempts.tried("beta", 1);
+    expect(await sold("alpha", 1)).toBe(0);
     attempts.clear();
-    expect(attempts.due("beta", 1)).toBe(0);
+    expect(await sold("beta", 1)).toBe(0);
   });
 });

@@ -1,3 +1,5 @@
+import type { CommittedOrder } from "./dispatch.ts";
+
 const firstPauseMs = 250;
 const longestPauseMs = 8_000;
 
@@ -13,21 +15,23 @@ interface Attempts {
 export class SaleAttempts {
   readonly #attempts = new Map<string, Attempts>();
 
-  /** How many sells have been made, if another one is due; undefined: not yet. */
-  due(uid: string, nowMs: number): number | undefined {
-    const { made, atMs } = this.#of(uid);
-    return nowMs - atMs < Math.min(firstPauseMs * 2 ** made, longestPauseMs) ? undefined : made;
-  }
-
-  /** One is tried; whether the journal takes it and a verdict allows it is not known yet. */
-  tried(uid: string, nowMs: number): void {
-    this.#attempts.set(uid, { made: this.#of(uid).made, atMs: nowMs });
-  }
-
-  /** The one tried last goes to the venue. */
-  made(uid: string): void {
-    const { made, atMs } = this.#of(uid);
-    this.#attempts.set(uid, { made: made + 1, atMs });
+  /**
+   * Sells, if it is time to, and says what was committed. What the journal did not take, or a verdict denied, has shown nothing of the market: it counts as no
+   * sell, and is tried again after the same pause.
+   *
+   * @param sell told how many sells have been made before
+   */
+  async sell(
+    uid: string,
+    nowMs: number,
+    sell: (made: number) => Promise<readonly CommittedOrder[]>,
+  ): Promise<readonly CommittedOrder[]> {
+    const { made, atMs } = this.#attempts.get(uid) ?? { made: 0, atMs: Number.NEGATIVE_INFINITY };
+    if (nowMs - atMs < Math.min(firstPauseMs * 2 ** made, longestPauseMs)) return [];
+    this.#attempts.set(uid, { made, atMs: nowMs });
+    const sold = await sell(made);
+    if (sold.length > 0) this.#attempts.set(uid, { made: made + 1, atMs: nowMs });
+    return sold;
   }
 
   forget(uid: string): void {
@@ -36,9 +40,5 @@ export class SaleAttempts {
 
   clear(): void {
     this.#attempts.clear();
-  }
-
-  #of(uid: string): Attempts {
-    return this.#attempts.get(uid) ?? { made: 0, atMs: Number.NEGATIVE_INFINITY };
   }
 }

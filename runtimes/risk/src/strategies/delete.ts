@@ -48,14 +48,8 @@ export async function progressDeletion(
     if (!strategy?.deletion) return [];
     const step = stepOf(strategy, book, account);
     if (step.step === "wait") return [];
-    if (step.step === "sell") {
-      const nowMs = clock.nowMs();
-      if (attempts.due(uid, nowMs) === undefined) return [];
-      attempts.tried(uid, nowMs);
-      const sold = await sellOff({ strategy, book, sales: step.sales }, context);
-      if (sold.length > 0) attempts.made(uid);
-      return sold;
-    }
+    if (step.step === "sell")
+      return attempts.sell(uid, clock.nowMs(), () => sellOff({ strategy, book, sales: step.sales }, context));
     attempts.forget(uid);
     await handOver({ strategy, book, balances: step.balances }, context);
     log.info({ strategy: strategy.name, uid, balances: step.balances.length }, "a deleted strategy is settled");
