@@ -38,11 +38,12 @@ import { type WriterEpoch, requireEpoch, takeEpoch } from "./journal/epoch.ts";
 import { riskSchema } from "./journal/migrations/index.ts";
 import { readIntent, readOrders } from "./journal/query-records.ts";
 import { storeAdjustments } from "./journal/control-records.ts";
+import { readRecentSales } from "./journal/order-records.ts";
 import { ensureAccount, pruneDecisions, storePublicKey } from "./journal/policy-records.ts";
 import type { RiskMetrics } from "./metrics.ts";
 import { type CommittedOrder, dispatch } from "./orders/dispatch.ts";
 import { flattenAccount } from "./orders/flatten-account.ts";
-import { SaleAttempts } from "./orders/sale-attempts.ts";
+import { SaleAttempts, paceMemoryMs } from "./orders/sale-attempts.ts";
 import { Settlement } from "./orders/settle.ts";
 import type { Signer } from "./orders/signer.ts";
 import type { EffectivePolicy } from "./policy/effective-policy.ts";
@@ -421,6 +422,7 @@ export class RiskService {
         await ensureAccount(transaction, { accountUid: accountUidOf(policy.uid, name), policyUid: policy.uid, name });
     });
     await this.#registry.load(database, policy.uid);
+    await this.#restorePace();
     await this.#desk.restore();
     for (const [name, broker] of brokers) this.#addAccount(name, { broker, epoch });
     for (const account of this.accounts) {
@@ -430,6 +432,16 @@ export class RiskService {
     await this.#watch.restore(database);
     this.#opening.up(`open, writer epoch ${epoch.epoch}`);
     log.info({ policy: policy.name, epoch: epoch.epoch, strategies: this.#registry.all().length }, "the journal is open");
+  }
+
+  /** Which of the two reasons a sale had, the journal does not say: each goes on at the pace of both. */
+  async #restorePace(): Promise<void> {
+    const { database, clock } = this.#options;
+    const uids = this.#registry.all().map(({ uid }) => uid);
+    const recent = await readRecentSales(database, uids, paceMemoryMs);
+    const nowMs = clock.nowMs();
+    const sales = recent.map(({ uid, agoMs }) => ({ uid, atMs: nowMs - agoMs }));
+    for (const attempts of [this.#flattenAttempts, this.#deletionAttempts]) attempts.restore(sales);
   }
 
   #addAccount(name: string, { broker, epoch }: { broker: Broker; epoch: WriterEpoch }): void {

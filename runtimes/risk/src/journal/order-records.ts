@@ -38,6 +38,25 @@ export async function readRecentDecisionTimes(reader: Transaction, accountUid: s
   return rows.map((row) => Number(row.decision_time_ms));
 }
 
+/**
+ * When risk sold what strategies hold, each order one row, as far back as asked for.
+ *
+ * @param withinMs milliseconds, by the journal's clock
+ * @returns milliseconds ago, by that clock, too: it may differ from risk's
+ */
+export async function readRecentSales(
+  reader: Transaction,
+  strategyUids: readonly string[],
+  withinMs: number,
+): Promise<{ uid: string; agoMs: number }[]> {
+  const rows = await reader.query<{ strategy_uid: string; created_ms: string; now_ms: string }>(
+    `select strategy_uid, floor(extract(epoch from created_at) * 1000)::bigint as created_ms, floor(extract(epoch from now()) * 1000)::bigint as now_ms
+     from risk.intents where strategy_uid = any($1) and kind = 'flatten' and created_at > now() - $2::interval`,
+    [strategyUids, `${withinMs} milliseconds`],
+  );
+  return rows.map(({ strategy_uid: uid, created_ms, now_ms }) => ({ uid, agoMs: Number(now_ms) - Number(created_ms) }));
+}
+
 /** Released orders whose protective legs rest at the venue. */
 export async function readProtectedOrders(transaction: Transaction, accountUid: string): Promise<BookOrder[]> {
   const rows = await transaction.query<OrderRow>(

@@ -57,4 +57,18 @@ describe("sells of a strategy by risk", () => {
     attempts.clear();
     expect(await sold("beta", 1)).toBe(0);
   });
+
+  test("go on at the pace of those before a start", async () => {
+    const attempts = new SaleAttempts();
+    attempts.restore([
+      { uid: "alpha", atMs: 1_500 },
+      { uid: "alpha", atMs: 0 },
+      { uid: "alpha", atMs: 500 },
+      { uid: "alpha", atMs: 500 },
+    ]);
+    const seen: [number, number][] = [];
+    for (let nowMs = 1_600; nowMs <= 4_000; nowMs += 50)
+      await attempts.sell("alpha", nowMs, async (made) => [...committed].filter(() => seen.push([nowMs, made])));
+    expect(seen).toEqual([[3_500, 3]]);
+  });
 });

@@ -3,6 +3,9 @@ import type { CommittedOrder } from "./dispatch.ts";
 const firstPauseMs = 250;
 const longestPauseMs = 8_000;
 
+/** Sales that are older than this, milliseconds, pace nothing any more. */
+export const paceMemoryMs = 2 * longestPauseMs;
+
 interface Attempts {
   readonly made: number;
   readonly atMs: number;
@@ -32,6 +35,19 @@ export class SaleAttempts {
     const sold = await sell(made);
     if (sold.length > 0) this.#attempts.set(uid, { made: made + 1, atMs: nowMs });
     return sold;
+  }
+
+  /**
+   * A start is no reason to ask the venue again at once.
+   *
+   * @param sales what was committed before the start, in any order; `atMs` on the clock that `sell` is given
+   */
+  restore(sales: readonly { readonly uid: string; readonly atMs: number }[]): void {
+    for (const [uid, ofStrategy] of Map.groupBy(sales, (sale) => sale.uid)) {
+      // One attempt sells every market in one transaction.
+      const times = new Set(ofStrategy.map(({ atMs }) => atMs));
+      this.#attempts.set(uid, { made: times.size, atMs: Math.max(...times) });
+    }
   }
 
   forget(uid: string): void {
