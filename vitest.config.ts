@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-// One project per suite: `npm run test:unit|integration|e2e|kills`. Unit tests stand beside the source; the others are in test/.
+// One project per suite: `npm run test:unit|simulation|integration|e2e|kills`. Unit tests stand beside the source; the others are in test/.
 const suite = (name: string, include: string[], extra: object = {}) => ({
   test: { name, include, environment: "node", ...extra },
 });
@@ -13,11 +13,12 @@ export default defineConfig({
         [
           "{crds,operator,k3s,plugin}/src/**/*.test.ts",
           "runtimes/**/*.test.ts",
-          "test/{suites,venues,oracle,bench,simulation}/**/*.test.ts",
+          "test/{suites,venues,oracle,bench}/**/*.test.ts",
         ],
         // Sandboxed programs start processes: a busy machine takes its time. Left alone, vitest keeps one of two cores for itself and idles on it.
         { testTimeout: 60_000, maxWorkers: "100%" },
       ),
+      suite("simulation", ["test/simulation/**/*.test.ts"], { testTimeout: 60_000, maxWorkers: "100%" }),
       suite("tidy", ["test/tidy/**/*.test.ts"]),
       suite("integration", ["test/integration/**/*.test.ts"], {
         testTimeout: 120_000,

@@ -1,5 +1,4 @@
 // `npm test [SUITE ...]`: runs the suites and ends with one line `N passed, N failed, N skipped`.
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -15,10 +14,11 @@ import {
 } from "./suites/counts.ts";
 import { skipReason } from "./cluster/prerequisites.ts";
 import { permittedSkips } from "./suites/permitted-skips.ts";
+import { HeldOutput, runCommand } from "./suites/run-command.ts";
 
 const root = path.resolve(import.meta.dirname, "..");
-/** In the order they run. `e2e` and `kills` share one cluster, `down` takes it down and compares the machine with what it was before. */
-const suites = ["unit", "integration", "e2e", "kills", "down"] as const;
+/** In the order they are told. `e2e` and `kills` share one cluster, `down` takes it down and compares the machine with what it was before. */
+const suites = ["unit", "simulation", "integration", "e2e", "kills", "down"] as const;
 type Suite = (typeof suites)[number];
 /** Services are started hundreds of times from their sources: compiled once, they are up in half the time. */
 const compileCache = path.join(root, "node_modules/.cache/compiled");
@@ -26,9 +26,10 @@ const clusterSuites: ReadonlySet<Suite> = new Set<Suite>(["e2e", "kills", "down"
 
 const help = `npm test [-- SUITE ...] [--filter TEXT] [--strict-skips]
 
-Suites: ${suites.join(", ")} (all when none is named). The last three run on a real cluster made from source, which needs
-root and Go; without them they are skipped, with the reason, and counted as skipped. A running instance of npm run up is
-stopped first: one machine carries one.
+Suites: ${suites.join(", ")} (all when none is named). The last three run on a real cluster made from source, which
+needs root and Go; without them they are skipped, with the reason, and counted as skipped. A running instance of npm run up
+is stopped first: one machine carries one. The simulation runs beside the other suites, on processor time that they leave,
+and the cluster is made beside the unit tests; what either has to say is printed when its turn has come.
 
   --filter TEXT    only test files whose path contains TEXT
   --strict-skips   exit 1 when an end-to-end test was skipped that test/suites/permitted-skips.ts does not list
@@ -47,7 +48,13 @@ interface SuiteResult {
   readonly failures: readonly string[];
 }
 
-function vitest(suite: Suite, reportFile: string, filter: string | undefined): Promise<number> {
+interface Asked {
+  readonly suite: Suite;
+  /** Of a suite that runs beside the others. */
+  readonly held?: HeldOutput;
+}
+
+function vitest({ suite, held }: Asked, reportFile: string, filter: string | undefined): Promise<number> {
   const args = [
     "run",
     `--project=${suite}`,
@@ -57,15 +64,8 @@ function vitest(suite: Suite, reportFile: string, filter: string | undefined): P
     "--passWithNoTests",
   ];
   if (filter) args.push(filter);
-  return new Promise((resolve, reject) => {
-    const child = spawn("vitest", args, {
-      cwd: root,
-      stdio: ["ignore", "inherit", "inherit"],
-      env: { ...longForm(suite), NODE_COMPILE_CACHE: compileCache, ...process.env },
-    });
-    child.on("error", reject);
-    child.on("close", (code) => resolve(code ?? 1));
-  });
+  const env = { ...longForm(suite), NODE_COMPILE_CACHE: compileCache, ...process.env };
+  return runCommand("vitest", args, { cwd: root, env, held, yields: held !== undefined });
 }
 
 /** Asked for by name, a suite takes its time (test/suites/long-form.ts), the kills most of all. Variables that are set win. */
@@ -74,31 +74,23 @@ function longForm(suite: Suite): Readonly<Record<string, string>> {
   return { BELLWETHER_LONG: "1", ...(suite === "kills" && { BELLWETHER_KILLS: "50", BELLWETHER_KILL_POINTS: "99" }) };
 }
 
-/** Stops a running instance of ours and makes a fresh one, whose state before is recorded for the suite `down`. */
-async function makeCluster(): Promise<boolean> {
-  console.log("\n── cluster ── a running source instance of ours is stopped first, then one is made for the tests");
-  if ((await node("k3s/src/down.ts", "--quiet-when-absent")) !== 0) return false;
-  return (await node("k3s/src/up.ts", "--cluster", "source")) === 0;
+/** Stops a running instance of ours and makes a fresh one, whose state before is recorded for the suite `down`. Returns whether it is there. */
+async function makeCluster(held: HeldOutput): Promise<boolean> {
+  // Not at a lower priority: the cluster would inherit it.
+  const script = (...args: string[]): Promise<number> =>
+    runCommand("node", ["--disable-warning=ExperimentalWarning", ...args], { cwd: root, env: process.env, held });
+  if ((await script("k3s/src/down.ts", "--quiet-when-absent")) !== 0) return false;
+  return (await script("k3s/src/up.ts", "--cluster", "source")) === 0;
 }
 
-function node(script: string, ...args: string[]): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = spawn("node", ["--disable-warning=ExperimentalWarning", script, ...args], {
-      cwd: root,
-      stdio: ["ignore", "inherit", "inherit"],
-    });
-    child.on("error", reject);
-    child.on("close", (code) => resolve(code ?? 1));
-  });
-}
-
-async function runSuite(suite: Suite, filter: string | undefined): Promise<SuiteResult> {
-  console.log(`\n── ${suite} ──`);
+async function runSuite(asked: Asked, filter: string | undefined): Promise<SuiteResult> {
+  const { suite, held } = asked;
+  if (!held) console.log(`\n── ${suite} ──`);
   const directory = mkdtempSync(path.join(tmpdir(), "bw-test-"));
   const reportFile = path.join(directory, "report.json");
   const startedAt = performance.now();
   try {
-    const code = await vitest(suite, reportFile, filter);
+    const code = await vitest(asked, reportFile, filter);
     const report = readReport(reportFile);
     const counts = report ? countsOf(report) : noTests;
     const illegalSkips = report && suite !== "unit" ? skipsWithoutPermission(report, permittedSkips) : [];
@@ -136,6 +128,34 @@ function summarise(results: readonly SuiteResult[], strict: boolean): number {
   return total.failed + crashes + refused === 0 ? 0 : 1;
 }
 
+async function runAll(): Promise<SuiteResult[]> {
+  // The simulation needs nothing but a processor, and its clock is its own: beside the others, on what they leave.
+  const [aside, inOrder] = chosen.length > 1 ? split(chosen, (suite) => suite === "simulation") : [[], chosen];
+  const [onCluster, onMachine] = split(inOrder, (suite) => clusterSuites.has(suite));
+  const held = { simulation: new HeldOutput(), cluster: new HeldOutput() };
+  const simulated = aside.map((suite) => runSuite({ suite, held: held.simulation }, values.filter));
+  const made = onCluster.length > 0 && !skipReason ? makeCluster(held.cluster) : undefined;
+  const results: SuiteResult[] = [];
+  for (const suite of onMachine) results.push(await runSuite({ suite }, values.filter));
+  if (onCluster.length > 0 && skipReason) console.log(`\nThe suites ${onCluster.join(", ")} are skipped: ${skipReason}.`);
+  if (made) {
+    console.log("\n── cluster ── a running source instance of ours was stopped first, then one is made for the tests");
+    held.cluster.show();
+    if (!(await made)) console.error("the cluster did not come up: see above; its suites will fail");
+  }
+  // Also after a failure the machine is left as it was found.
+  const withDown = !made || onCluster.includes("down") ? onCluster : [...onCluster, "down" as const];
+  for (const suite of withDown) results.push(await runSuite({ suite }, suite === "down" ? undefined : values.filter));
+  for (const suite of aside) console.log(`\n── ${suite} ── beside the others`);
+  if (aside.length > 0) held.simulation.show();
+  results.push(...(await Promise.all(simulated)));
+  return results.toSorted((left, right) => suites.indexOf(left.suite) - suites.indexOf(right.suite));
+}
+
+function split(list: readonly Suite[], isFirst: (suite: Suite) => boolean): [readonly Suite[], readonly Suite[]] {
+  return [list.filter(isFirst), list.filter((suite) => !isFirst(suite))];
+}
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { filter: { type: "string" }, "strict-skips": { type: "boolean" }, help: { type: "boolean", short: "h" } },
@@ -150,15 +170,4 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 const chosen = positionals.length > 0 ? suites.filter((suite) => positionals.includes(suite)) : suites;
-const results: SuiteResult[] = [];
-for (const suite of chosen.filter((name) => !clusterSuites.has(name))) results.push(await runSuite(suite, values.filter));
-const onCluster = chosen.filter((name) => clusterSuites.has(name));
-if (onCluster.length > 0) {
-  if (skipReason) console.log(`\nThe suites ${onCluster.join(", ")} are skipped: ${skipReason}.`);
-  const made = skipReason !== undefined || (await makeCluster());
-  if (!made) console.error("the cluster did not come up: see above; its suites will fail");
-  // Also after a failure the machine is left as it was found.
-  const withDown = onCluster.includes("down") || skipReason ? onCluster : [...onCluster, "down" as const];
-  for (const suite of withDown) results.push(await runSuite(suite, suite === "down" ? undefined : values.filter));
-}
-process.exit(summarise(results, values["strict-skips"] ?? false));
+process.exit(summarise(await runAll(), values["strict-skips"] ?? false));
