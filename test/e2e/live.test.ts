@@ -47,14 +47,14 @@ function policyManifest(venues: LocalVenues, exchangeSecret: string): string {
   });
 }
 
-const liveStrategy = (name: string, account: string, symbol: string, schedule = ""): string =>
+const liveStrategy = (name: string, account: string, symbol: string): string =>
   strategy({
     name,
     policy,
     account,
     mode: "Live",
     program: "{source: {configMapRef: {name: live-program, key: program.ts}}}",
-    extra: `  acknowledgeLive: true\n  capital: {shareRatio: "0.5"}\n${schedule}`,
+    extra: '  acknowledgeLive: true\n  capital: {shareRatio: "0.5"}',
   }).replace("BTC/USDT", symbol);
 
 async function accountMessage(name: string): Promise<string> {
@@ -111,12 +111,12 @@ describe.skipIf(skipped)(`live trading${skipped ? ` (skipped: ${skipped})` : ""}
   });
 
   test("moves SOL on the local chain, and trades at the local exchange under ids that the journal knows", async () => {
-    // The exchange's candles are as long as they say: by the clock a decision is due before the first one has closed.
-    await apply(liveStrategy("live-btc", "exchange", "BTC/USDT", "  schedule: {every: 5s}"));
+    await apply(liveStrategy("live-btc", "exchange", "BTC/USDT"));
     await apply(liveStrategy("live-sol", "wallet", "SOL/USDT"));
     const [btc, sol] = [await uidOf("live-btc"), await uidOf("live-sol")];
     await waitFor(async () => (await fillsOf(sol)) > 0, { timeoutMs: 150_000, what: "a swap in the journal" });
     expect(venues.landings()).toBeGreaterThan(0);
+    // The exchange's candles are as long as they say: the first one closes within a minute.
     await waitFor(async () => (await fillsOf(btc)) > 0, {
       timeoutMs: 150_000,
       what: "a fill at the exchange in the journal",
