@@ -31,6 +31,8 @@ export interface RunnerOptions {
 /** While something is owed to an order, and while nothing is. */
 const busyMs = 250;
 const quietMs = 1_000;
+/** Shortest time between two rounds, whatever happens. */
+const restMs = 25;
 const askEveryMs = 1_000;
 const markEveryMs = 1_000;
 const reconcileEveryMs = 30_000;
@@ -84,7 +86,10 @@ export class AccountRunner {
         pauseMs = Math.min(pauseMs * 2, longestPauseMs);
         this.#options.log.warn({ err: messageOf(error), account: this.#options.account.name }, "an account's round failed");
       }
-      await this.#options.clock.sleep(pauseMs, AbortSignal.any([signal, this.#wakeUp.signal])).catch(() => undefined);
+      const { clock } = this.#options;
+      // Hints come in flocks, and each round keeps decisions waiting while it looks.
+      await clock.sleep(restMs, signal).catch(() => undefined);
+      await clock.sleep(pauseMs, AbortSignal.any([signal, this.#wakeUp.signal])).catch(() => undefined);
     }
   }
 
@@ -155,13 +160,11 @@ export class AccountRunner {
     const { account } = this.#options;
     const markets = [...this.#changedMarks];
     this.#changedMarks.clear();
-    await account.exclusive((book) =>
-      account.write(async (transaction) => {
-        for (const market of markets) {
-          const mark = book.mark(market);
-          if (mark) await storeMark(transaction, account.accountUid, { ...mark, market });
-        }
-      }),
-    );
+    await account.note(async (transaction) => {
+      for (const market of markets) {
+        const mark = account.book.mark(market);
+        if (mark) await storeMark(transaction, account.accountUid, { ...mark, market });
+      }
+    });
   }
 }

@@ -36,6 +36,7 @@ export interface AccountOptions {
 
 /** Decisions that may wait for one account; more are told to come back. */
 const longestQueue = 200;
+const storeEndsEveryMs = 500;
 
 /**
  * One account: its book, and the one way to read and write it. Everything that looks at the book to decide something runs in `exclusive`, one at a time;
@@ -52,6 +53,7 @@ export class Account {
   #book: AccountBook;
   #cursor: VenueCursor = venueStart;
   #chargesRead = 0;
+  #endsStoredMs = Number.NEGATIVE_INFINITY;
   #stale = true;
   #opened = false;
   #venueRecords = false;
@@ -189,18 +191,36 @@ export class Account {
    *
    * @throws CodedError JOURNAL_UNAVAILABLE (outcome unknown: the book will be folded again), EPOCH_LOST
    */
-  async write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.#underEpoch(async (transaction, epochHeld) => {
+      await Promise.all([
+        epochHeld,
+        transaction.query("select 1 from risk.accounts where account_uid = $1 for update", [this.accountUid]),
+      ]);
+      return work(transaction);
+    });
+  }
+
+  /**
+   * Writes down what the book knows already and a restart finds again elsewhere: marks, releases. Under the writer epoch, but without the account's row, and to
+   * be called outside of `exclusive`: no decision waits for its commit.
+   *
+   * @throws CodedError JOURNAL_UNAVAILABLE, EPOCH_LOST
+   */
+  note(work: (transaction: Transaction) => Promise<void>): Promise<void> {
+    return this.#underEpoch(async (transaction, epochHeld) => {
+      await epochHeld;
+      await work(transaction);
+    });
+  }
+
+  async #underEpoch<T>(work: (transaction: Transaction, epochHeld: Promise<void>) => Promise<T>): Promise<T> {
+    const { database, epoch, onSuperseded } = this.#options;
     try {
-      return await this.#options.database.transaction(async (transaction) => {
-        await Promise.all([
-          requireEpoch(transaction, this.#options.epoch),
-          transaction.query("select 1 from risk.accounts where account_uid = $1 for update", [this.accountUid]),
-        ]);
-        return work(transaction);
-      });
+      return await database.transaction((transaction) => work(transaction, requireEpoch(transaction, epoch)));
     } catch (error) {
       if (hasCode(error, "JOURNAL_UNAVAILABLE")) this.#stale = true;
-      if (hasCode(error, "EPOCH_LOST")) this.#options.onSuperseded(error);
+      if (hasCode(error, "EPOCH_LOST")) onSuperseded(error);
       throw error;
     }
   }
@@ -233,15 +253,18 @@ export class Account {
       ({ read: this.#chargesRead, more } = await foldCharges(reader, this.#book, this.#chargesRead));
   }
 
-  /** Writes down the releases that the broker's journal has brought. Within `exclusive` only. */
+  /**
+   * Writes down the releases that the broker's journal has brought: those of half a second together. The book has taken them in already, and a restart finds
+   * them in the broker's rows, so that none of them is worth a commit of its own.
+   */
   async storeEnds(): Promise<void> {
     const ended = this.#book.unstoredReleases();
-    if (ended.length > 0) {
-      const ends = ended.map(({ order, state, reason }) => ({ clientOrderId: order.clientOrderId, state, reason }));
-      await this.write((transaction) => storeReleases(transaction, ends));
-      for (const order of ended) order.releaseStored = true;
-    }
-    this.#book.forgetEnded();
+    const nowMs = this.#options.clock.nowMs();
+    if (this.#stale || ended.length === 0 || nowMs - this.#endsStoredMs < storeEndsEveryMs) return;
+    this.#endsStoredMs = nowMs;
+    const ends = ended.map(({ order, state, reason }) => ({ clientOrderId: order.clientOrderId, state, reason }));
+    await this.note((transaction) => storeReleases(transaction, ends));
+    for (const order of ended) order.releaseStored = true;
   }
 
   async #reload(): Promise<void> {

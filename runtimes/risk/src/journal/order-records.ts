@@ -174,12 +174,12 @@ export interface OrderEnd {
 
 /** Writes down that reservations have ended. The broker's row is the reason; writing it twice changes nothing. */
 export async function storeReleases(transaction: Transaction, ends: readonly OrderEnd[]): Promise<void> {
-  for (const { clientOrderId, state, reason } of ends) {
-    await transaction.query(
-      "update risk.orders set state = $2, reason = $3, released_at = now(), updated_at = now() where client_order_id = $1 and released_at is null",
-      [clientOrderId, state, reason ?? null],
-    );
-  }
+  await transaction.query(
+    `update risk.orders o set state = e.state, reason = e.reason, released_at = now(), updated_at = now()
+     from jsonb_to_recordset($1::jsonb) as e("clientOrderId" text, state text, reason text)
+     where o.client_order_id = e."clientOrderId" and o.released_at is null`,
+    [JSON.stringify(ends)],
+  );
 }
 
 export async function storeCancelRequest(transaction: Transaction, id: string, legs: "entry" | "all"): Promise<void> {

@@ -34,20 +34,20 @@ export class Settlement {
   /** One pass. Returns how many orders are still owed a step. */
   async pass(): Promise<number> {
     const due = await this.#account.exclusive(async (book) => {
-      await this.#account.storeEnds();
+      book.forgetEnded();
       const world = { ...this.#context.world(), inFlight: this.#account.inFlight };
       return book.orders().flatMap((order) => {
         const step = planSettlement(order, world);
         return step.step === "wait" ? [] : [{ order, step }];
       });
     });
+    await this.#account.storeEnds();
     this.#forgetPatience(due.map(({ order }) => order.order.clientOrderId));
     const nowMs = this.#context.clock.nowMs();
     const ready = due.filter(({ order }) => (this.#patience.get(order.order.clientOrderId)?.nextMs ?? 0) <= nowMs);
     for (let index = 0; index < ready.length; index += parallelSteps) {
       await Promise.all(ready.slice(index, index + parallelSteps).map(({ order, step }) => this.#take(order, step)));
     }
-    if (ready.length > 0) await this.#account.exclusive(() => this.#account.storeEnds());
     return due.length;
   }
 
