@@ -21,7 +21,8 @@ export interface DatabaseOptions {
   /** Shown in pg_stat_activity. */
   readonly applicationName: string;
   /**
-   * `queued`: transactions run one after another, in the order they were asked for, so that numbers drawn from a sequence never become visible out of order.
+   * `queued`: one commit at a time, in the order asked for, so that numbers drawn from a sequence never become visible out of order. Work that comes while
+   * a commit is under way shares the next one: each piece rolls back by itself (savepoints), and all of them are told after the one sync of the disk.
    * `parallel` (default): as many at once as there are connections.
    */
   readonly transactions?: "queued" | "parallel";
@@ -34,6 +35,8 @@ const statementTimeoutMs = 3_000;
 const probeEveryMs = 1_000;
 const slowestProbeMs = 5_000;
 const longestQueue = 1_000;
+/** Pieces of work that share a commit: a bound on how long the first of them waits. */
+const mostTogether = 32;
 
 /**
  * Classes of SQLSTATE that say "not now" rather than "wrong": connection, rollback by the server, resources, intervention, system, internal; and a refused
@@ -47,6 +50,14 @@ const unavailableClasses = new Set(["08", "25", "28", "40", "53", "55", "57", "5
  */
 const notOpenYet = new Set(["42501", "42P01", "42703", "3F000"]);
 
+/** Work that waits for a commit to share. */
+interface Waiting {
+  readonly run: (transaction: Transaction) => Promise<void>;
+  /** After the commit. */
+  readonly done: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
 /**
  * Postgres with fast failure: every call ends within seconds, as its result or as JOURNAL_UNAVAILABLE; the pool reconnects by itself.
  * Commits are synchronous whatever the server's default is.
@@ -56,8 +67,9 @@ export class Database implements JournalDatabase {
   readonly #pool: Pool;
   readonly #dependency: Dependency;
   readonly #recoveryListeners: (() => void)[] = [];
-  #tail: Promise<unknown> = Promise.resolve();
-  #queued = 0;
+  #waiting: Waiting[] = [];
+  #tail: Promise<void> = Promise.resolve();
+  #draining = false;
   #stopProbe: () => void = () => undefined;
   #closed = false;
 
@@ -123,11 +135,16 @@ export class Database implements JournalDatabase {
 
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     if (this.#options.transactions !== "queued") return this.#transact(work);
-    if (this.#queued >= longestQueue) return Promise.reject(unavailable("too many writes are waiting for it"));
-    this.#queued += 1;
-    const done = this.#tail.then(() => this.#transact(work)).finally(() => (this.#queued -= 1));
-    this.#tail = done.catch(() => undefined);
-    return done;
+    if (this.#waiting.length >= longestQueue) return Promise.reject(unavailable("too many writes are waiting for it"));
+    return new Promise<T>((resolve, reject) => {
+      let result: T;
+      this.#waiting.push({
+        run: async (transaction) => void (result = await work(transaction)),
+        done: () => resolve(result),
+        failed: reject,
+      });
+      if (!this.#draining) this.#tail = this.#drain();
+    });
   }
 
   async close(): Promise<void> {
@@ -135,6 +152,29 @@ export class Database implements JournalDatabase {
     this.#stopProbe();
     await this.#tail;
     await this.#pool.end();
+  }
+
+  async #drain(): Promise<void> {
+    this.#draining = true;
+    while (this.#waiting.length > 0) await this.#commitTogether(this.#waiting.splice(0, mostTogether));
+    this.#draining = false;
+  }
+
+  /** Never rejects: each piece of work is told by itself. */
+  async #commitTogether(group: readonly Waiting[]): Promise<void> {
+    const [first, ...others] = group;
+    if (!first) return;
+    try {
+      const kept = await this.#transact(async (transaction) => {
+        if (others.length > 0) return runEach(transaction, group);
+        await first.run(transaction);
+        return group;
+      });
+      for (const { done } of kept) done();
+    } catch (error) {
+      // Those that failed by themselves have been told; telling them again changes nothing.
+      for (const { failed } of group) failed(error);
+    }
   }
 
   async #transact<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
@@ -198,6 +238,23 @@ export class Database implements JournalDatabase {
     this.#dependency.down(messageOf(error));
     return unavailable(messageOf(error), error);
   }
+}
+
+/** @returns those to be committed: the others are rolled back, and told why. @throws when nothing can be rolled back any more: then none is committed */
+async function runEach(transaction: Transaction, group: readonly Waiting[]): Promise<Waiting[]> {
+  const kept: Waiting[] = [];
+  for (const each of group) {
+    await transaction.query("savepoint one");
+    try {
+      await each.run(transaction);
+      kept.push(each);
+    } catch (error) {
+      await transaction.query("rollback to savepoint one");
+      each.failed(error);
+    }
+    await transaction.query("release savepoint one");
+  }
+  return kept;
 }
 
 /** Connections to wherever the DSN says at the moment. */

@@ -121,6 +121,43 @@ describe.skipIf(missing !== undefined)(`the foundation of both journals ${missin
     expect(ended).toEqual([0, 1, 2]);
   });
 
+  test("queued transactions that wait for a commit share the next one, and each fails for itself", async () => {
+    const database = connect("queued");
+    await migrate(database, plan);
+    const insert = (n: number, then?: string) =>
+      database.transaction(async (transaction) => {
+        await transaction.query("insert into risk.numbers values ($1)", [n]);
+        if (then !== undefined) await transaction.query(then);
+        const [row] = await transaction.query<{ id: string }>("select pg_current_xact_id()::text as id");
+        return row?.id;
+      });
+    const ended = await Promise.allSettled([insert(10), insert(11), insert(11), insert(12, "select 1 / 0"), insert(13)]);
+    expect(ended.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected", "rejected", "fulfilled"]);
+    expect(ended[2]).toMatchObject({ reason: { code: "23505" } });
+    const [alone, together, , , withIt] = ended.map((each) => (each.status === "fulfilled" ? each.value : undefined));
+    expect(withIt).toBe(together);
+    expect(alone).not.toBe(together);
+    expect(await database.query("select n from risk.numbers where n >= 10 order by n")).toEqual([
+      { n: 10 },
+      { n: 11 },
+      { n: 13 },
+    ]);
+  });
+
+  test("of transactions that share a commit none is there when the connection goes before it", async () => {
+    const database = connect("queued");
+    await migrate(database, plan);
+    const insert = (n: number, cut = false) =>
+      database.transaction(async (transaction) => {
+        await transaction.query("insert into risk.numbers values ($1)", [n]);
+        if (cut) await transaction.query("select pg_terminate_backend(pg_backend_pid())");
+      });
+    const ended = await Promise.allSettled([insert(20), insert(21), insert(22, true), insert(23)]);
+    expect(ended[0]).toMatchObject({ status: "fulfilled" });
+    for (const each of ended.slice(1)) expect(each).toMatchObject({ reason: { code: "JOURNAL_UNAVAILABLE" } });
+    expect(await connect().query("select n from risk.numbers where n >= 20")).toEqual([{ n: 20 }]);
+  });
+
   test("what the other service has not opened yet is waited for, and is no outage of Postgres", async () => {
     const database = connect();
     await database.query("select 1");
