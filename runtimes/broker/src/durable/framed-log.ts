@@ -5,8 +5,21 @@ import type { FailPoints } from "../fail-points.ts";
 import { syncDirectory } from "./directory.ts";
 import { decodeFrames, encodeFrame } from "./frames.ts";
 
+/** Separates payloads that share a frame; JSON text holds none. */
+const separator = "\n";
+/** Payloads that share a frame, and their length: a frame has a bound, and so has what waits for its sync. */
+const mostTogether = 64;
+const mostTogetherLength = 100_000;
+
+interface Waiting {
+  readonly payload: string;
+  readonly done: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
 /**
- * An append-only file of checked records. `append` returns when the record is on the disk (fdatasync), in order of the calls.
+ * An append-only file of checked records. `append` returns when the record is on the disk (fdatasync), in order of the calls. What comes while a sync is
+ * under way shares the next one, in one frame: a torn write loses all of it or nothing, and none of it was acknowledged.
  *
  * After a failed write nothing is known about the end of the file, so that the log takes no more: the process has to be restarted, which reads it afresh.
  */
@@ -14,7 +27,8 @@ export class FramedLog {
   readonly #file: FileHandle;
   readonly #path: string;
   readonly #failPoints: FailPoints;
-  #tail: Promise<void> = Promise.resolve();
+  readonly #waiting: Waiting[] = [];
+  #tail: Promise<void> | undefined;
   #broken: unknown;
   #bytes = 0;
 
@@ -40,16 +54,44 @@ export class FramedLog {
     return this.#broken === undefined;
   }
 
-  /** @throws CodedError LOG_UNWRITABLE; the record may or may not be on the disk then */
+  /**
+   * @param payload not empty, one line
+   * @throws CodedError LOG_UNWRITABLE: the record may or may not be on the disk then
+   */
   append(payload: string): Promise<void> {
-    const done = this.#tail.then(() => this.#write(encodeFrame(payload)));
-    this.#tail = done.catch(() => undefined);
-    return done;
+    return new Promise((resolve, reject) => {
+      if (payload === "" || payload.includes(separator)) throw new RangeError("a payload is one line, and not an empty one");
+      this.#waiting.push({ payload, done: resolve, failed: reject });
+      this.#tail ??= this.#drain();
+    });
   }
 
   async close(): Promise<void> {
     await this.#tail;
     await this.#file.close();
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting.splice(0, this.#together());
+      try {
+        await this.#write(encodeFrame(group.map(({ payload }) => payload).join(separator)));
+        for (const { done } of group) done();
+      } catch (error) {
+        for (const { failed } of group) failed(error);
+      }
+    }
+    this.#tail = undefined;
+  }
+
+  /** At least one, whatever its length. */
+  #together(): number {
+    let length = 0;
+    const end = this.#waiting.findIndex(({ payload }, index) => {
+      length += payload.length;
+      return index > 0 && (index === mostTogether || length > mostTogetherLength);
+    });
+    return end === -1 ? this.#waiting.length : end;
   }
 
   async #write(frame: Buffer): Promise<void> {
@@ -80,7 +122,7 @@ export class FramedLog {
  */
 export async function readFramedLog(path: string): Promise<readonly string[]> {
   const { payloads, damagedAt } = decodeFrames(await readFile(path));
-  if (damagedAt === undefined) return payloads;
+  if (damagedAt === undefined) return payloads.flatMap((payload) => payload.split(separator));
   throw new CodedError<BrokerErrorCode>("LOG_CORRUPT", `${path} is damaged at byte ${damagedAt}`, {
     context: { path, damagedAt },
   });

@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 
 /*
- * A record on disk: length (uint32 LE) · CRC-32 of the payload (uint32 LE) · payload (UTF-8 JSON).
+ * A record on disk: length (uint32 LE) · CRC-32 of the payload (uint32 LE) · payload (UTF-8: lines of JSON that were synced together).
  * A crash can only leave an incomplete record at the end of the file (appends are sequential and fsynced one after another); such a tail was
  * never acknowledged and is cut. A record that is complete and wrong is damage, and never skipped.
  */

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { noFailPoints } from "../fail-points.ts";
+import { type FailPoints, noFailPoints } from "../fail-points.ts";
 import { SendLog, type SendLogLimits, type SendRecord } from "./send-log.ts";
 
 describe("the send log", () => {
@@ -47,6 +47,21 @@ describe("the send log", () => {
     const file = join(directory, "send-00000001.log");
     truncateSync(file, readFileSync(file).length - 1);
     expect(await history()).toEqual(["a"]);
+  });
+
+  test("syncs records that come during a sync together, keeps their order, and loses them together when that is torn", async () => {
+    let syncs = 0;
+    const failPoints: FailPoints = { pass: (name) => void (syncs += name === "append-synced" ? 1 : 0) };
+    const log = await SendLog.open(directory, { failPoints });
+    await log.append(record("first"));
+    const orders = Array.from({ length: 20 }, (_, index) => `o${index}`);
+    await Promise.all(orders.map((order) => log.append(record(order))));
+    await log.close();
+    expect(syncs).toBe(3);
+    expect(await history()).toEqual(["first", ...orders]);
+    const file = join(directory, "send-00000001.log");
+    truncateSync(file, readFileSync(file).length - 1);
+    expect(await history()).toEqual(["first", "o0"]);
   });
 
   test("refuses a damaged one before the end", async () => {

@@ -125,9 +125,16 @@ export class SendLog {
 
   /** @throws CodedError LOG_UNWRITABLE; what was to be sent must not be sent then */
   append(record: SendRecord): Promise<void> {
-    const done = this.#tail.then(async () => (await this.#writable()).append(JSON.stringify(record)));
-    this.#tail = done.catch(() => undefined);
-    return done;
+    // One after another only until each has its place in a segment: the sync is waited for together.
+    const placed = this.#tail.then(async () => {
+      const segment = await this.#writable();
+      return { synced: segment.append(JSON.stringify(record)) };
+    });
+    this.#tail = placed.then(
+      () => undefined,
+      () => undefined,
+    );
+    return placed.then(({ synced }) => synced);
   }
 
   /** False once a write has failed; only a restart helps. */
