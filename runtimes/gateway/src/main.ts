@@ -15,6 +15,7 @@ import {
 } from "@bellwether/service-kit";
 import { BudgetKeeper } from "./answering/budget-keeper.ts";
 import { type OpenedGateway, openGateway } from "./answering/open-gateway.ts";
+import { KeepAliveFetch } from "./backends/keep-alive-fetch.ts";
 import { KeyFile } from "./backends/key-file.ts";
 import { openBackend } from "./backends/open-backend.ts";
 import { gatewayConfig } from "./config.ts";
@@ -45,6 +46,7 @@ const { uid: routeUid } = config.route;
 /** The edge: everything behind it takes its HTTP client from here, and whatever key it reads is kept out of every text. */
 const edge = {
   fetch: (input: string | URL | Request, init?: RequestInit) => globalThis.fetch(input, init),
+  keepAliveFetch: new KeepAliveFetch(clock).fetch,
   clock,
   onKey: (key: string) => redactor.add(key),
 };

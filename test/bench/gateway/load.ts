@@ -46,7 +46,8 @@ export async function openLoop(
   const startMs = performance.now();
   const answers: Promise<Sample>[] = [];
   while (answers.length < total) {
-    const due = Math.min(total, Math.floor(((performance.now() - startMs) * perSecond) / 1_000));
+    // The first one is due at once.
+    const due = Math.min(total, 1 + Math.floor(((performance.now() - startMs) * perSecond) / 1_000));
     while (answers.length < due) answers.push(send(target, answers.length, startMs + (answers.length * 1_000) / perSecond));
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
@@ -57,7 +58,7 @@ export async function openLoop(
 export async function closedLoop(
   target: Target,
   { connections, seconds }: { connections: number; seconds: number },
-): Promise<{ perSecond: number; failed: number }> {
+): Promise<{ perSecond: number; done: number; failed: number }> {
   const startMs = performance.now();
   let [done, failed, next] = [0, 0, 0];
   const worker = async (): Promise<void> => {
@@ -68,7 +69,7 @@ export async function closedLoop(
     }
   };
   await Promise.all(Array.from({ length: connections }, worker));
-  return { perSecond: done / ((performance.now() - startMs) / 1_000), failed };
+  return { perSecond: done / ((performance.now() - startMs) / 1_000), done, failed };
 }
 
 /** The value below which this part (0–1) of them lies. */

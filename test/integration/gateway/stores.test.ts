@@ -147,21 +147,27 @@ describe.skipIf(missing !== undefined)(`gateways on Postgres and Redis${missing 
     }
   });
 
-  test("without Redis answers come all the same, and are kept again once it is back", async () => {
+  test("without Redis answers come all the same, and replicas share them again once it is back", async () => {
     const { gateway, store } = await withRedis();
-    const same = async (): Promise<unknown> => {
-      const response = await gateway.post("/v1/chat/completions", chat("The same question?"));
+    const { gateway: other } = await withRedis();
+    const answers = async (at: TestGateway, question: string): Promise<unknown> => {
+      const response = await at.post("/v1/chat/completions", chat(question));
+      await response.arrayBuffer();
       return [response.status, response.headers.get("x-bellwether-cache")];
     };
-    await same();
-    await expect.poll(same, patience).toEqual([200, "exact"]);
+    expect(await answers(gateway, "The same question?")).toEqual([200, "miss"]);
+    await expect.poll(() => answers(other, "The same question?"), patience).toEqual([200, "exact"]);
     await redis.stop();
     await expect.poll(() => store.check().ok, patience).toBe(false);
-    expect(await same()).toEqual([200, "miss"]);
+    expect(await answers(gateway, "Another question?")).toEqual([200, "miss"]);
+    expect(await answers(gateway, "The same question?")).toEqual([200, "exact"]);
     const thought = await gateway.get("/v1/thoughts/any");
     expect(thought.status).toBe(503);
     await redis.start();
-    await expect.poll(same, patience).toEqual([200, "exact"]);
+    await expect.poll(() => store.check().ok, patience).toBe(true);
+    const asked = answers(gateway, "A third question?");
+    expect(await asked).toEqual([200, "miss"]);
+    await expect.poll(() => answers(other, "A third question?"), patience).toEqual([200, "exact"]);
   });
 
   test("answers outlive Redis: Postgres remembers them, and fills it again", async () => {

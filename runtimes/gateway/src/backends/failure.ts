@@ -66,7 +66,9 @@ export function failureOfStatus(status: number, said: string, retryAfterMs?: num
 }
 
 /** Errors of a connection that was never made: the provider knows nothing of the request. */
-const neverSent = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"]);
+const neverSent = new Set(
+  "ECONNREFUSED ENOTFOUND EAI_AGAIN EHOSTUNREACH ENETUNREACH UND_ERR_CONNECT_TIMEOUT CONNECT_TIMEOUT".split(" "),
+);
 const deepestCause = 6;
 
 /** When no answer came at all. `begun`: a first byte had come. */

@@ -5,6 +5,8 @@ import { KeyFile } from "./key-file.ts";
 
 export interface BackendParts {
   readonly fetch: typeof globalThis.fetch;
+  /** For those that answer by the thousand a second. */
+  readonly keepAliveFetch: typeof globalThis.fetch;
   readonly clock: Clock;
   /** Hears of every key that is read. */
   readonly onKey: (key: string) => void;
@@ -12,13 +14,13 @@ export interface BackendParts {
 
 /** Opens what is behind a model. Clients are loaded only where a route has such a model: each is megabytes of code. */
 export async function openBackend(model: ModelConfig, parts: BackendParts): Promise<Backend> {
-  const { fetch, clock, onKey } = parts;
+  const { fetch, keepAliveFetch, clock, onKey } = parts;
   const keyFile = (file: string): KeyFile => new KeyFile(file, { clock, onKey });
   if (model.openai) {
     const { OpenAiBackend } = await import("./openai/openai-backend.ts");
     const { model: name, baseUrl, apiKeyFile } = model.openai;
     const key = apiKeyFile === undefined ? undefined : keyFile(apiKeyFile);
-    return new OpenAiBackend({ model: name, baseUrl, key, fetch, clock });
+    return new OpenAiBackend({ model: name, baseUrl, key, fetch: keepAliveFetch, clock });
   }
   if (model.gemini) {
     const { GeminiBackend } = await import("./gemini/gemini-backend.ts");

@@ -5,6 +5,7 @@ import { type CacheTimes, type CacheableAnswer, keepAnswer, mayLookUp } from "..
 import { type CacheScope, exactKey } from "../cache/exact-key.ts";
 import type { EmbeddedQuestion } from "../cache/semantic-question.ts";
 import type { ChatRequest } from "../server/chat-request.ts";
+import { ExpiringMap } from "./expiring-map.ts";
 import type { ExpiringStore } from "./expiring-store.ts";
 import type { SemanticIndex } from "./semantic-index.ts";
 
@@ -54,12 +55,17 @@ function answerKey(key: string): string {
   return `bellwether:answer:${key}`;
 }
 
+/** What this process itself has kept is answered from here, without a way to the store and back. */
+const recentLimits = { maxEntries: 2_000, maxCharacters: 4 * 1_048_576 };
+
 /** Answers to questions that were asked before, by the same tenant unless the route shares them. A store that is away is a miss, never an error. */
 export class AnswerCache {
   readonly #parts: AnswerCacheParts;
+  readonly #recent: ExpiringMap<FoundAnswer>;
 
   constructor(parts: AnswerCacheParts) {
     this.#parts = parts;
+    this.#recent = new ExpiringMap(recentLimits, parts.clock);
   }
 
   /** Where a request's answer may be found or shared; undefined when each call wants an answer of its own. */
@@ -97,6 +103,11 @@ export class AnswerCache {
     const text = JSON.stringify(entry);
     this.#parts.remember({ key, text, expiresMs: this.#parts.clock.nowMs() + kept.ttlMs });
     if (question) this.#parts.semantic?.add(question, key);
+    this.#recent.set(
+      key,
+      { model, completion: { content, finishReason: "stop", usage: used, ...(reasoning !== undefined && { reasoning }) } },
+      { characters: text.length, ttlMs: kept.ttlMs },
+    );
     await this.#quietly(() => this.#parts.store.set(answerKey(key), text, kept.ttlMs));
   }
 
@@ -109,6 +120,8 @@ export class AnswerCache {
   }
 
   async #read(key: string): Promise<FoundAnswer | undefined> {
+    const recent = this.#recent.get(key);
+    if (recent) return recent;
     const text = await this.#quietly(() => this.#parts.store.get(answerKey(key)));
     return text === undefined ? undefined : readKept(text);
   }
