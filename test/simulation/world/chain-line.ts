@@ -94,6 +94,7 @@ class HastyPool extends RpcPool {
     return observations.map(({ status: _unasked, ...observation }) => ({
       ...observation,
       finalizedHeight: observation.processedHeight,
+      searchedSlot: observation.finalizedSlot,
     }));
   }
 }

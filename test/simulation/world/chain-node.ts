@@ -2,7 +2,7 @@ import { type Clock, CodedError, type Random } from "@bellwether/service-kit";
 import { type Address, type Base64EncodedWireTransaction, type Commitment, getAddressEncoder } from "@solana/kit";
 import { named, wallet } from "../../../runtimes/broker/src/testing/solana-proposals.ts";
 import { systemProgram, tokenProgram } from "../../../runtimes/broker/src/venues/solana/program-addresses.ts";
-import { RpcSource, type SignatureStatus } from "../../../runtimes/broker/src/venues/solana/rpc-source.ts";
+import { RpcSource, type SignatureSearch } from "../../../runtimes/broker/src/venues/solana/rpc-source.ts";
 import type { LandedTransaction } from "../../../runtimes/broker/src/venues/solana/settlement.ts";
 import type { AccountStates } from "../../../runtimes/broker/src/venues/solana/wallet-state.ts";
 import { type ChainFault, type ChainModel, finalAfter, slotMs, validSlots } from "./chain-model.ts";
@@ -102,8 +102,13 @@ export class NodeLine extends RpcSource {
     return this.#ask(({ view }) => view);
   }
 
+  /** No slot is skipped: height and slot are the same. */
   override blockHeight(commitment: Commitment): Promise<bigint> {
     return this.#ask(({ view }) => BigInt(commitment === "finalized" ? view - finalAfter : view));
+  }
+
+  override finalized(): Promise<{ readonly slot: bigint; readonly height: bigint }> {
+    return this.#ask(({ view }) => ({ slot: BigInt(view - finalAfter), height: BigInt(view - finalAfter) }));
   }
 
   /** Hashes are named after their slots. */
@@ -148,13 +153,14 @@ export class NodeLine extends RpcSource {
     process.pass("after-venue-accept");
   }
 
-  override status(signature: string): Promise<SignatureStatus | undefined> {
-    return this.#ask((node) => {
+  override status(signature: string): Promise<SignatureSearch> {
+    return this.#ask((node): SignatureSearch => {
       const seen = node.seen(signature);
-      if (!seen) return undefined;
+      const searchedSlot = BigInt(node.view);
+      if (!seen) return { searchedSlot };
       const depth = node.view - seen.slot;
       const commitment = depth >= finalAfter ? "finalized" : depth >= 2 ? "confirmed" : "processed";
-      return { slot: BigInt(seen.slot), commitment, failed: seen.outcome.failed } as const;
+      return { searchedSlot, status: { slot: BigInt(seen.slot), commitment, failed: seen.outcome.failed } };
     });
   }
 

@@ -23,6 +23,8 @@ interface Attempt {
 
 interface Source {
   lag: number;
+  /** How far the node that searches is behind the one that tells its height. */
+  searchLag: number;
   /** Stands still at this height. */
   frozenAt: number | undefined;
   frozenSince: number;
@@ -44,7 +46,13 @@ const foundOutAfter = 5;
 export function walletHistory(random: Random, resolve: Resolve = resolveAttempt): WalletHistory {
   const chance = (ratio: number): boolean => random.next() < ratio;
   const below = (limit: number): number => Math.floor(random.next() * limit);
-  const sources: Source[] = Array.from({ length: 3 }, () => ({ lag: 0, frozenAt: undefined, frozenSince: 0, blind: false }));
+  const sources: Source[] = Array.from({ length: 3 }, () => ({
+    lag: 0,
+    searchLag: 0,
+    frozenAt: undefined,
+    frozenSince: 0,
+    blind: false,
+  }));
   const attempts: Attempt[] = [];
   const untrue: string[] = [];
   let height = finality;
@@ -71,18 +79,22 @@ export function walletHistory(random: Random, resolve: Resolve = resolveAttempt)
     height = Math.max(root, height - 1 - below(finality));
     for (const attempt of attempts) if (attempt.landedAt !== undefined && attempt.landedAt > height) attempt.landedAt = undefined;
   };
-  const observe = (attempt: Attempt, { lag, frozenAt, frozenSince, blind }: Source, index: number): AttemptObservation => {
+  const observe = (attempt: Attempt, source: Source, index: number): AttemptObservation => {
+    const { lag, searchLag, frozenAt, frozenSince, blind } = source;
     const processed = Math.max(0, Math.min(height - lag, frozenAt ?? height));
+    const searched = Math.max(0, processed - searchLag);
     const healthy = frozenAt === undefined || height - frozenSince < foundOutAfter;
-    const landedAt = !blind && attempt.landedAt !== undefined && attempt.landedAt <= processed ? attempt.landedAt : undefined;
+    const landedAt = !blind && attempt.landedAt !== undefined && attempt.landedAt <= searched ? attempt.landedAt : undefined;
     const observation = {
       source: `s${index}`,
       healthy,
       processedHeight: BigInt(processed),
       finalizedHeight: BigInt(Math.max(0, processed - finality)),
+      finalizedSlot: BigInt(Math.max(0, processed - finality)),
+      searchedSlot: BigInt(searched),
     };
     if (landedAt === undefined) return observation;
-    const commitment = landedAt <= processed - finality ? ("finalized" as const) : ("confirmed" as const);
+    const commitment = landedAt <= searched - finality ? ("finalized" as const) : ("confirmed" as const);
     return { ...observation, status: { slot: BigInt(landedAt), commitment, failed: false } };
   };
   const look = (): void => {
@@ -99,6 +111,7 @@ export function walletHistory(random: Random, resolve: Resolve = resolveAttempt)
     const source = sources[below(sources.length)];
     if (!source) return;
     source.lag = below(6);
+    source.searchLag = chance(0.5) ? below(2 * finality) : 0;
     source.frozenAt = source.frozenAt === undefined && chance(0.5) ? height : undefined;
     source.frozenSince = height;
     for (const other of sources) other.blind = false;
@@ -131,6 +144,11 @@ export const earlyResigns: Readonly<Record<string, Resolve>> = {
     resolve(
       lastValid,
       observations.map((observation) => ({ ...observation, finalizedHeight: observation.processedHeight })),
+    ),
+  "whoever searched, the search counts": (lastValid, observations) =>
+    resolve(
+      lastValid,
+      observations.map((observation) => ({ ...observation, searchedSlot: observation.finalizedSlot })),
     ),
   "one source is proof enough": (lastValid, observations) =>
     resolve(

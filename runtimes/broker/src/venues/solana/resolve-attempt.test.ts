@@ -7,7 +7,9 @@ const from = (source: string, finalizedHeight: bigint, change: Partial<AttemptOb
   source,
   healthy: true,
   finalizedHeight,
+  finalizedSlot: finalizedHeight,
   processedHeight: finalizedHeight + 32n,
+  searchedSlot: finalizedHeight + 32n,
   ...change,
 });
 const status = (commitment: "processed" | "confirmed" | "finalized", failed = false, slot = 77n) => ({
@@ -57,6 +59,11 @@ describe("signed bytes", () => {
       is: { kind: "waiting", proofs: 0 },
     },
     {
+      when: "the node that searched has not got as far as the one that told its height",
+      observations: [from("a", 1_001n, { searchedSlot: 1_000n }), from("b", 1_001n)],
+      is: { kind: "waiting", proofs: 1 },
+    },
+    {
       when: "one source alone has finalized past",
       observations: [from("a", 1_001n), from("b", 999n)],
       is: { kind: "waiting", proofs: 1 },
@@ -103,12 +110,18 @@ class Model {
     if (this.landedAt !== undefined && this.landedAt > this.height) this.landedAt = undefined;
   }
 
-  observe(source: string, lag: number, healthy: boolean): AttemptObservation {
+  /** `searchLag`: how far the node that searches is behind the one that tells its height. */
+  observe(source: string, { lag, searchLag, healthy }: { lag: number; searchLag: number; healthy: boolean }): AttemptObservation {
     const processed = Math.max(0, this.height - lag);
+    const searched = Math.max(0, processed - searchLag);
     const finalized = Math.max(0, processed - this.finality);
-    const seen = this.landedAt !== undefined && this.landedAt <= processed;
-    const commitment = this.landedAt !== undefined && this.landedAt <= finalized ? "finalized" : "processed";
-    const observed = from(source, BigInt(finalized), { processedHeight: BigInt(processed), healthy });
+    const seen = this.landedAt !== undefined && this.landedAt <= searched;
+    const commitment = this.landedAt !== undefined && this.landedAt <= searched - this.finality ? "finalized" : "processed";
+    const observed = from(source, BigInt(finalized), {
+      processedHeight: BigInt(processed),
+      searchedSlot: BigInt(searched),
+      healthy,
+    });
     return seen ? { ...observed, ...status(commitment, false, BigInt(this.landedAt ?? 0)) } : observed;
   }
 }
@@ -119,7 +132,10 @@ describe("on any chain, with forks above what is finalized and sources that lag"
     record({ do: constant("fork" as const), blocks: integer({ min: 1, max: 12 }) }),
     record({
       do: constant("look" as const),
-      lags: array(integer({ min: 0, max: 10 }), { minLength: 1, maxLength: 3 }),
+      lags: array(record({ lag: integer({ min: 0, max: 10 }), searchLag: integer({ min: 0, max: 80 }) }), {
+        minLength: 1,
+        maxLength: 3,
+      }),
       healthy: boolean(),
     }),
   );
@@ -133,7 +149,9 @@ describe("on any chain, with forks above what is finalized and sources that lag"
           if (next.do === "block") model.block(next.takes);
           else if (next.do === "fork") model.fork(next.blocks);
           else {
-            const observations = next.lags.map((lag, index) => model.observe(`s${index}`, lag, index > 0 || next.healthy));
+            const observations = next.lags.map((lags, index) =>
+              model.observe(`s${index}`, { ...lags, healthy: index > 0 || next.healthy }),
+            );
             const { kind } = resolveAttempt(BigInt(model.lastValid), observations);
             if (kind === "never" || kind === "landed") said = kind;
           }

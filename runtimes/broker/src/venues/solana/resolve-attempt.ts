@@ -5,16 +5,20 @@
  *                   │            │ a fork drops it
  *                   │            ▼
  *                   ├─► not seen: identical bytes again, while its blockhash may still be taken
- *                   └─► two healthy sources have finalized past its last valid height and know nothing of it ─► never
+ *                   └─► two healthy sources have finalized past its last valid height, have searched up to there,
+ *                       and know nothing of it ─► never
  */
 export interface AttemptObservation {
   readonly source: string;
   /** Judged by slot progress and comparison; an unhealthy source proves nothing, but may still have seen the transaction. */
   readonly healthy: boolean;
-  /** Height of its newest finalized block, read *before* its history was searched. */
+  /** Height and slot of its newest finalized block, read *before* its history was searched. */
   readonly finalizedHeight: bigint;
+  readonly finalizedSlot: bigint;
   /** Height of its newest processed block. */
   readonly processedHeight: bigint;
+  /** Slot up to which its history was searched. Behind one address there may be several nodes, and another one may have searched than told its height. */
+  readonly searchedSlot: bigint;
   /** Its answer to getSignatureStatuses with searchTransactionHistory; undefined: it knows no such signature. */
   readonly status?: {
     readonly slot: bigint;
@@ -56,7 +60,9 @@ export function resolveAttempt(lastValidBlockHeight: bigint, observations: reado
       commitment: statuses.some(({ commitment }) => commitment !== "processed") ? "confirmed" : "processed",
     };
   const healthy = observations.filter((observation) => observation.healthy);
-  const proofs = healthy.filter(({ finalizedHeight }) => finalizedHeight > lastValidBlockHeight);
+  const proofs = healthy.filter(
+    ({ finalizedHeight, finalizedSlot, searchedSlot }) => finalizedHeight > lastValidBlockHeight && searchedSlot >= finalizedSlot,
+  );
   if (proofs.length >= proofsNeeded) return { kind: "never", sources: proofs.map(({ source }) => source) };
   if (healthy.some(({ processedHeight }) => processedHeight < lastValidBlockHeight)) return { kind: "rebroadcast" };
   return { kind: "waiting", proofs: proofs.length };

@@ -87,14 +87,16 @@ export class RpcPool {
     const observations = await Promise.allSettled(
       sources.map(async (source): Promise<AttemptObservation> => {
         // This order: a transaction that landed below the height read here is in the history read after it.
-        const finalizedHeight = await source.blockHeight("finalized");
+        const finalized = await source.finalized();
         const processedHeight = await source.blockHeight("processed");
-        const status = await source.status(signature);
+        const { searchedSlot, status } = await source.status(signature);
         return {
           source: source.name,
           healthy: healthy.has(source.name),
-          finalizedHeight,
+          finalizedHeight: finalized.height,
+          finalizedSlot: finalized.slot,
           processedHeight,
+          searchedSlot,
           ...(status ? { status } : {}),
         };
       }),

@@ -12,10 +12,15 @@ import { tokenProgram } from "./program-addresses.ts";
 import type { AccountData, AccountStates } from "./wallet-state.ts";
 import type { LandedTransaction, TokenBalance } from "./settlement.ts";
 
-export interface SignatureStatus {
-  readonly slot: bigint;
-  readonly commitment: Commitment;
-  readonly failed: boolean;
+export interface SignatureSearch {
+  /** The newest slot of the node that searched. */
+  readonly searchedSlot: bigint;
+  /** Undefined: it knows no such signature. */
+  readonly status?: {
+    readonly slot: bigint;
+    readonly commitment: Commitment;
+    readonly failed: boolean;
+  };
 }
 
 export interface SimulationResult {
@@ -56,6 +61,14 @@ export class RpcSource {
 
   blockHeight(commitment: Commitment): Promise<bigint> {
     return this.#call("getBlockHeight", (options) => this.#rpc.getBlockHeight({ commitment }).send(options));
+  }
+
+  /** Its newest finalized block. */
+  finalized(): Promise<{ readonly slot: bigint; readonly height: bigint }> {
+    return this.#call("getEpochInfo", async (options) => {
+      const { absoluteSlot, blockHeight } = await this.#rpc.getEpochInfo({ commitment: "finalized" }).send(options);
+      return { slot: absoluteSlot, height: blockHeight };
+    });
   }
 
   latestBlockhash(): Promise<{ blockhash: string; lastValidBlockHeight: bigint }> {
@@ -133,15 +146,17 @@ export class RpcSource {
     });
   }
 
-  /** What it knows of a signature, however old; undefined for nothing. */
-  status(signature: string): Promise<SignatureStatus | undefined> {
+  /** What it knows of a signature, however old. */
+  status(signature: string): Promise<SignatureSearch> {
     return this.#call("getSignatureStatuses", async (options) => {
-      const { value } = await this.#rpc
+      const { context, value } = await this.#rpc
         .getSignatureStatuses([signature as Signature], { searchTransactionHistory: true })
         .send(options);
-      const status = value[0];
-      if (!status) return undefined;
-      return { slot: status.slot, commitment: status.confirmationStatus ?? "processed", failed: status.err !== null };
+      const searchedSlot = context.slot;
+      const [found] = value;
+      if (!found) return { searchedSlot };
+      const { slot, confirmationStatus, err } = found;
+      return { searchedSlot, status: { slot, commitment: confirmationStatus ?? "processed", failed: err !== null } };
     });
   }
 
