@@ -8,11 +8,13 @@ import {
   effectivePaperAccount,
   effectiveRiskPolicySpec,
 } from "@bellwether/crds";
+import { timeframeMs } from "@bellwether/trading/timeframe";
 import { quantity } from "../ledger/pod-cpus.ts";
 import { DATASET_DIRECTORY, type Rendered, rendered } from "../rendered-config.ts";
 
 export const PROGRAM_DIRECTORY = "/etc/bellwether-program";
 export const AGENT_TOKEN_AUDIENCE = "risk.bellwether.dev";
+export const GATEWAY_TOKEN_AUDIENCE = "gateway.bellwether.dev";
 
 export interface AgentConfigSource {
   readonly strategy: { readonly uid: string; readonly name: string; readonly namespace: string };
@@ -20,6 +22,8 @@ export interface AgentConfigSource {
   readonly policy: RiskPolicy;
   /** `http://rpol-p-risk.<namespace>.svc:8080` */
   readonly riskUrl: string;
+  /** `http://llmr-r-gateway.<namespace>.svc:8080` of the route that the strategy names. */
+  readonly gatewayUrl?: string | undefined;
 }
 
 /** The file's text, or why the agent would not take it. */
@@ -28,7 +32,7 @@ export function renderAgentConfig(source: AgentConfigSource): Rendered {
 }
 
 function agentConfigInput(source: AgentConfigSource): AgentConfigInput {
-  const { strategy, spec, riskUrl } = source;
+  const { strategy, spec, riskUrl, gatewayUrl } = source;
   const base = {
     strategy,
     markets: spec.markets.map(({ symbol, timeframe }) => ({ symbol, timeframe })),
@@ -42,7 +46,20 @@ function agentConfigInput(source: AgentConfigSource): AgentConfigInput {
     mode: spec.mode,
     ...base,
     risk: { url: riskUrl, tokenFile: `/var/run/secrets/bellwether/${AGENT_TOKEN_AUDIENCE}/token` },
+    ...(gatewayUrl !== undefined && {
+      llm: {
+        url: gatewayUrl,
+        tokenFile: `/var/run/secrets/bellwether/${GATEWAY_TOKEN_AUDIENCE}/token`,
+        timeoutMs: answerTimeoutMs(spec),
+      },
+    }),
   };
+}
+
+/** What is decided when the next bar has closed is not traded on: half a bar leaves room for a second question. At most a minute, at least a second. */
+function answerTimeoutMs({ markets }: EffectiveStrategySpec): number {
+  const shortestBarMs = Math.min(...markets.map(({ timeframe }) => timeframeMs(timeframe)));
+  return Math.min(60_000, Math.max(1_000, Math.floor(shortestBarMs / 2)));
 }
 
 function scheduleOf(schedule: EffectiveStrategySpec["schedule"]): AgentConfigInput["schedule"] {

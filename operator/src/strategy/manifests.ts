@@ -23,7 +23,7 @@ import {
 import type { OperatorConfig } from "../config.ts";
 import { digestOf } from "../digest.ts";
 import { DATASET_DIRECTORY } from "../rendered-config.ts";
-import { AGENT_TOKEN_AUDIENCE, PROGRAM_DIRECTORY } from "./agent-config.ts";
+import { AGENT_TOKEN_AUDIENCE, GATEWAY_TOKEN_AUDIENCE, PROGRAM_DIRECTORY } from "./agent-config.ts";
 
 export interface AgentFields {
   readonly strategy: Strategy;
@@ -75,6 +75,7 @@ function agentPodSpec({ spec, config }: AgentFields, name: string): object {
     scratchVolume,
     ...inputVolumes(spec),
     ...(isBacktest ? [] : [tokenVolume(AGENT_TOKEN_AUDIENCE)]),
+    ...(isBacktest || !spec.llmRouteRef ? [] : [tokenVolume(GATEWAY_TOKEN_AUDIENCE)]),
   ];
   return {
     serviceAccountName: name,

@@ -14,7 +14,7 @@ import {
   withOwner,
 } from "@bellwether/kubernetes";
 import { type Clock, type Logger, messageOf } from "@bellwether/service-kit";
-import { agentName, riskName, subjectOf } from "../child-name.ts";
+import { agentName, gatewayName, riskName, subjectOf } from "../child-name.ts";
 import { CONFIG_HASH, namespaceOf } from "../child-objects.ts";
 import type { OperatorConfig } from "../config.ts";
 import { digestOf } from "../digest.ts";
@@ -175,7 +175,8 @@ class StrategyReconciler {
     }
     const riskUrl = `http://${riskName(policy.metadata.name)}.${namespace}.svc:8080`;
     const identity = { uid: strategy.metadata.uid, name: strategy.metadata.name, namespace };
-    const rendered = renderAgentConfig({ strategy: identity, spec, policy, riskUrl });
+    const gatewayUrl = spec.llmRouteRef && `http://${gatewayName(spec.llmRouteRef.name)}.${namespace}.svc:8080`;
+    const rendered = renderAgentConfig({ strategy: identity, spec, policy, riskUrl, gatewayUrl });
     if (!rendered.ok)
       return {
         ...base,
@@ -253,6 +254,7 @@ class StrategyReconciler {
     return admissions.ask({
       uid: strategy.metadata.uid,
       name: `${namespaceOf(strategy)}/${strategy.metadata.name}`,
+      isAgent: true,
       pinning: spec.resources.pinning,
       cores: spec.resources.cpus,
       requestMilli: milliCores(config.agent.sharedCpuRequest) ?? 0,

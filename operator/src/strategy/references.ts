@@ -104,17 +104,18 @@ const positionsFollow: Check = ({ mode, riskPolicyRef: { name, account } }, { ho
   };
 };
 
-const llmRouteThere: Check = ({ llmRouteRef, program }, { llmRouteExists }) => {
+const llmRouteThere: Check = ({ mode, llmRouteRef, program }, { llmRouteExists }) => {
   if (llmRouteRef && !llmRouteExists) {
     return {
       reason: "LlmRouteMissing",
       message: `there is no LlmRoute "${llmRouteRef.name}" in this namespace: create it, or correct spec.llmRouteRef.name`,
     };
   }
-  if (program.builtin?.name !== "llm-analyst") return undefined;
+  if (mode !== "Backtest" || program.builtin?.name !== "llm-analyst") return undefined;
   return {
     reason: "ProgramNotAvailable",
-    message: "the program llm-analyst asks language models, which this version does not serve yet: use another program",
+    message:
+      "a backtest of llm-analyst replays recorded answers, which this version does on the command line only: npm run backtest -- --answers FILE",
   };
 };
 

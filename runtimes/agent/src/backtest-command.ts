@@ -4,21 +4,32 @@
  */
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { Dependency } from "@bellwether/service-kit/check";
 import { systemClock } from "@bellwether/service-kit/clock";
-import { createLogger } from "@bellwether/service-kit/logger";
+import { type Logger, createLogger } from "@bellwether/service-kit/logger";
+import { ServiceClient } from "@bellwether/service-kit/service-client";
 import { TradingError } from "@bellwether/trading/trading-error";
 import type { BacktestResult } from "@bellwether/trading/backtest";
+import type { ModelPort } from "@bellwether/trading/engine/language-model";
+import { openAnswers } from "./backtest/answers-file.ts";
 import { backtest } from "./backtest/backtest.ts";
 import { type ManifestOverrides, readManifest } from "./backtest/manifest.ts";
 import { resultTable } from "./backtest/result-table.ts";
 import { exitCodes } from "./config.ts";
 import { AgentError, isProgramFault } from "./errors.ts";
+import { GatewayModels } from "./llm/gateway-models.ts";
 import { backtestUsage } from "./backtest/usage.ts";
+
+/** No bar waits for it: a slow model may take its time. */
+const answerTimeoutMs = 300_000;
 
 interface CommandLine extends ManifestOverrides {
   readonly manifest: string;
   readonly output: "json" | "table";
   readonly verbose: boolean;
+  readonly answers: string | undefined;
+  readonly gateway: string | undefined;
+  readonly gatewayToken: string | undefined;
 }
 
 const options = {
@@ -27,6 +38,9 @@ const options = {
   program: { type: "string" },
   "volume-unit": { type: "string" },
   gaps: { type: "string" },
+  answers: { type: "string" },
+  gateway: { type: "string" },
+  "gateway-token": { type: "string" },
   output: { type: "string", short: "o" },
   verbose: { type: "boolean", short: "v" },
   help: { type: "boolean", short: "h" },
@@ -37,11 +51,17 @@ function readCommandLine(words: readonly string[]): CommandLine | undefined {
   const { values } = parse(words);
   if (values.help === true) return undefined;
   const { file, data, program, "volume-unit": volumeUnit, gaps, output = "table", verbose = false } = values;
+  const { answers, gateway, "gateway-token": gatewayToken } = values;
   if (file === undefined) throw usageError("-f strategy.yaml is missing");
+  if (gateway !== undefined && answers === undefined) throw usageError("--gateway needs --answers: what is asked is recorded");
+  if (gateway !== undefined && !URL.canParse(gateway)) throw usageError(`--gateway is ${gateway}: must be a URL`);
   return {
     manifest: file,
     output: oneOf("-o", output, ["json", "table"]),
     verbose,
+    answers,
+    gateway,
+    gatewayToken,
     ...(data !== undefined && { data }),
     ...(program !== undefined && { program }),
     ...(volumeUnit !== undefined && { volumeUnit: oneOf("--volume-unit", volumeUnit, ["Base", "Quote"]) }),
@@ -75,15 +95,39 @@ async function run(words: readonly string[]): Promise<void> {
   }
   const text = await readFile(commandLine.manifest, "utf8");
   const { config, files } = readManifest(text, commandLine);
-  const result = await backtest(config, {
-    readFile: async (file) => files.get(file) ?? (await readFile(file)),
-    clock: systemClock,
-    log: createLogger({ name: "backtest", level: commandLine.verbose ? "info" : "silent" }),
-    programLog: (message) => {
-      if (commandLine.verbose) console.error(message);
-    },
-  });
-  console.log(commandLine.output === "json" ? JSON.stringify(printed(result), null, 2) : resultTable(result));
+  const { answers } = commandLine;
+  if (answers === undefined && "builtin" in config.program && config.program.builtin === "llm-analyst")
+    throw usageError(
+      "llm-analyst asks language models: give recorded answers with --answers FILE, or record them with --gateway URL",
+    );
+  const log = createLogger({ name: "backtest", level: commandLine.verbose ? "info" : "silent" });
+  const gateway = gatewayOf(commandLine, log);
+  try {
+    const result = await backtest(config, {
+      readFile: async (file) => files.get(file) ?? (await readFile(file)),
+      clock: systemClock,
+      log,
+      programLog: (message) => {
+        if (commandLine.verbose) console.error(message);
+      },
+      models: answers === undefined ? undefined : await openAnswers(answers, gateway?.models),
+    });
+    console.log(commandLine.output === "json" ? JSON.stringify(printed(result), null, 2) : resultTable(result));
+  } finally {
+    await gateway?.close();
+  }
+}
+
+function gatewayOf(
+  { gateway, gatewayToken }: CommandLine,
+  log: Logger,
+): { models: ModelPort; close: () => Promise<void> } | undefined {
+  if (gateway === undefined) return undefined;
+  const token = gatewayToken === undefined ? {} : { tokenFile: gatewayToken };
+  const client = new ServiceClient({ baseUrl: gateway, ...token, clock: systemClock });
+  const health = new Dependency("gateway", () => systemClock.nowMs());
+  const options = { client, timeoutMs: answerTimeoutMs, strategyUid: "backtest", count: () => undefined, health, log };
+  return { models: new GatewayModels(options), close: () => client.close() };
 }
 
 /** The fields of `status.backtest` and the fills; times as ISO 8601. */

@@ -151,7 +151,15 @@ const risk = z.strictObject({
   tokenFile: z.string().max(500).default("/var/run/secrets/bellwether/risk.bellwether.dev/token"),
 });
 
-const tradingConfig = z.strictObject({ mode: z.enum(["Paper", "Live"]), ...base, risk });
+/** The gateway of the strategy's LlmRoute. */
+const llm = z.strictObject({
+  url: z.url().max(500),
+  tokenFile: z.string().max(500).default("/var/run/secrets/bellwether/gateway.bellwether.dev/token"),
+  /** Longest wait for one answer, wall time. */
+  timeoutMs: z.int().min(100).max(600_000).default(30_000),
+});
+
+const tradingConfig = z.strictObject({ mode: z.enum(["Paper", "Live"]), ...base, risk, llm: llm.optional() });
 const backtestConfig = z.strictObject({ mode: z.literal("Backtest"), ...base, backtest });
 
 /** The whole file. Paper and Live name their risk service, Backtest its dataset; a pod never has both. */
@@ -163,6 +171,7 @@ export type AgentConfigInput = z.input<typeof agentConfig>;
 export type TradingConfig = z.output<typeof tradingConfig>;
 export type BacktestConfig = z.output<typeof backtestConfig>;
 export type ScheduleConfig = z.output<typeof schedule>;
+export type LlmConfig = z.output<typeof llm>;
 export type ProgramConfig = z.output<typeof program>;
 export type ProgramLimits = z.output<typeof limits>;
 

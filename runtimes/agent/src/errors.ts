@@ -11,6 +11,9 @@ export const agentErrors = {
   PROGRAM_EXITED: "The program's process ended by itself.",
   PROGRAM_MISBEHAVED: "The program's process answered something that is not a decision.",
   BAD_MANIFEST: "The manifest of the backtest command is not usable; all faults are listed.",
+  BAD_ANSWERS: "A file of recorded answers cannot be read; the message names the line.",
+  ANSWER_MISSING: "A replayed backtest asked a model something that is not recorded.",
+  MODEL_SILENT: "A model did not answer while answers were being recorded; what was answered so far is recorded.",
   BAD_USAGE: "The command line is not usable.",
 } as const;
 

@@ -17,5 +17,17 @@ export type {
   Series,
 } from "@bellwether/trading/engine/program";
 export { type Context, type Strategy, type StrategyDefinition, defineStrategy } from "./interface/define-strategy.ts";
-export { type ParameterSpec, type ParameterSpecs, type ParametersOf, choice, decimal, integer } from "./interface/parameters.ts";
+export {
+  type ParameterSpec,
+  type ParameterSpecs,
+  type ParametersOf,
+  choice,
+  decimal,
+  integer,
+  text,
+} from "./interface/parameters.ts";
+export { type Answer, askFor } from "./interface/ask-for.ts";
+export type { LanguageModel, ModelMessage, ModelQuestion, ModelReply } from "@bellwether/trading/engine/language-model";
+/** Schemas for `askFor`. */
+export { z } from "zod";
 export { atr, ema, highest, lowest, rsi, sma, standardDeviation, zScore } from "@bellwether/trading/indicators";

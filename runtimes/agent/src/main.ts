@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import process from "node:process";
+import { Dependency } from "@bellwether/service-kit/check";
 import { systemClock } from "@bellwether/service-kit/clock";
 import { loadConfig } from "@bellwether/service-kit/config";
 import { type HealthServer, startHealthServer } from "@bellwether/service-kit/health-server";
@@ -10,11 +11,13 @@ import { type Logger, createLogger } from "@bellwether/service-kit/logger";
 import { Metrics } from "@bellwether/service-kit/metrics";
 import { systemRandom } from "@bellwether/service-kit/random";
 import { ServiceClient } from "@bellwether/service-kit/service-client";
+import { type ModelPort, noModels } from "@bellwether/trading/engine/language-model";
 import { timeframeMs } from "@bellwether/trading/timeframe";
 import { backtest } from "./backtest/backtest.ts";
 import { type AgentConfig, type BacktestConfig, type TradingConfig, agentConfig } from "./config.ts";
 import { AgentError } from "./errors.ts";
 import { bindProgram } from "./interface/define-strategy.ts";
+import { GatewayModels } from "./llm/gateway-models.ts";
 import { AgentLoop } from "./loop/agent-loop.ts";
 import { riskOverHttp } from "./loop/risk-port.ts";
 import { agentMetrics } from "./metrics.ts";
@@ -75,7 +78,8 @@ async function runBacktest({ log }: Agent, config: BacktestConfig): Promise<Endi
 
 async function runLoop(agent: Agent, config: TradingConfig): Promise<void> {
   const { lifetime, log, metrics } = agent;
-  const runner = await startProgram(config, log);
+  const models = openModels(agent, config);
+  const runner = await startProgram(config, models?.port ?? noModels, log);
   lifetime.onShutdown(() => runner.close());
   const client = new ServiceClient({ baseUrl: config.risk.url, tokenFile: config.risk.tokenFile, clock: systemClock });
   lifetime.onShutdown(() => client.close());
@@ -93,7 +97,7 @@ async function runLoop(agent: Agent, config: TradingConfig): Promise<void> {
     log,
     metrics,
   });
-  const health = await startHealth(agent, config.healthPort, loop);
+  const health = await startHealth(agent, { port: config.healthPort, loop, models: models?.health });
   lifetime.onShutdown(() => health.close());
   try {
     await loop.run(lifetime.signal);
@@ -104,7 +108,10 @@ async function runLoop(agent: Agent, config: TradingConfig): Promise<void> {
 }
 
 /** Alive as long as it runs: nothing that a restart would mend is not ended by itself. */
-function startHealth({ registry, log }: Agent, port: number, loop: AgentLoop): Promise<HealthServer> {
+function startHealth(
+  { registry, log }: Agent,
+  { port, loop, models }: { port: number; loop: AgentLoop; models: Dependency | undefined },
+): Promise<HealthServer> {
   const { risk, stream } = loop.health;
   return startHealthServer({
     port,
@@ -112,11 +119,26 @@ function startHealth({ registry, log }: Agent, port: number, loop: AgentLoop): P
     log,
     live: () => [],
     ready: () => (loop.ended ? [] : [risk.check(), stream.check()]),
+    // Without answers nothing is decided, and that is in order: it makes no pod unready.
+    dependencies: () => (models ? [models.check()] : []),
   });
 }
 
-async function startProgram({ program, limits }: TradingConfig, log: Logger): Promise<ProgramRunner> {
-  if ("builtin" in program) return new InProcessRunner(bindProgram(builtinProgram(program.builtin), program.parameters));
+function openModels(
+  { lifetime, metrics, log }: Agent,
+  { llm, strategy }: TradingConfig,
+): { port: ModelPort; health: Dependency } | undefined {
+  if (!llm) return undefined;
+  const { url: baseUrl, tokenFile, timeoutMs } = llm;
+  const client = new ServiceClient({ baseUrl, tokenFile, clock: systemClock });
+  lifetime.onShutdown(() => client.close());
+  const health = new Dependency("gateway of the route", () => systemClock.nowMs());
+  const count = (outcome: string): void => metrics.questions.inc({ outcome });
+  return { port: new GatewayModels({ client, timeoutMs, strategyUid: strategy.uid, count, health, log }), health };
+}
+
+async function startProgram({ program, limits }: TradingConfig, models: ModelPort, log: Logger): Promise<ProgramRunner> {
+  if ("builtin" in program) return new InProcessRunner(bindProgram(builtinProgram(program.builtin), program.parameters), models);
   const { file, name } = program.source;
   const text = await readFile(file, "utf8");
   return SandboxedRunner.start({ text, name, parameters: program.parameters }, { ...limits, clock: systemClock, log });

@@ -17,6 +17,10 @@ export function agentMetrics(metrics: Metrics) {
     reconnects: metrics.counter("bellwether_agent_stream_reconnects_total", {
       help: "Times the stream from risk was opened anew.",
     }),
+    questions: metrics.counter("bellwether_agent_questions_total", {
+      help: "Questions put to the route's models, by outcome: answered, or why there was no answer.",
+      labels: ["outcome"],
+    }),
     programErrors: metrics.counter("bellwether_program_errors_total", { help: "Failures of the program.", labels: ["code"] }),
   };
 }

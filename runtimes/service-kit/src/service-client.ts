@@ -35,6 +35,12 @@ export interface StreamOptions {
   readonly idleMs: number;
 }
 
+export interface WithHeaders<Schema extends z.ZodType> {
+  readonly body: z.output<Schema>;
+  /** By their names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 type Method = "GET" | "POST" | "PUT" | "DELETE";
 
 const defaultTimeoutMs = 5_000;
@@ -63,6 +69,12 @@ export class ServiceClient {
 
   post<Schema extends z.ZodType>(path: string, options: RequestOptions<Schema>): Promise<z.output<Schema>> {
     return this.#call("POST", path, options);
+  }
+
+  /** As `post`, with what the answer's headers say; several values of one header are joined by commas. */
+  async postForHeaders<Schema extends z.ZodType>(path: string, options: RequestOptions<Schema>): Promise<WithHeaders<Schema>> {
+    const { text, headers } = await this.#exchange("POST", path, options);
+    return { body: this.#parsed(path, text, options.schema), headers };
   }
 
   put<Schema extends z.ZodType>(path: string, options: RequestOptions<Schema>): Promise<z.output<Schema>> {
@@ -117,35 +129,43 @@ export class ServiceClient {
     path: string,
     options: RequestOptions<Schema>,
   ): Promise<z.output<Schema>> {
-    const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs ?? defaultTimeoutMs;
-    const text = await this.#exchange(method, path, { ...options, timeoutMs });
-    const result = options.schema.safeParse(text === "" ? undefined : parseJson(path, text));
+    const { text } = await this.#exchange(method, path, options);
+    return this.#parsed(path, text, options.schema);
+  }
+
+  #parsed<Schema extends z.ZodType>(path: string, text: string, schema: Schema): z.output<Schema> {
+    const result = schema.safeParse(text === "" ? undefined : parseJson(path, text));
     if (result.success) return result.data;
     const faults = result.error.issues.slice(0, 5).map((issue) => `${issue.path.join(".")}: ${issue.message}`);
     throw this.#error("INVALID_REPLY", path, `answered something unexpected: ${faults.join("; ")}`);
   }
 
   /** One request and its whole answer, within the time given. */
-  async #exchange(method: Method, path: string, options: RequestOptions<z.ZodType> & { timeoutMs: number }): Promise<string> {
-    const timeout = AbortSignal.timeout(options.timeoutMs);
+  async #exchange(
+    method: Method,
+    path: string,
+    options: RequestOptions<z.ZodType>,
+  ): Promise<{ text: string; headers: Record<string, string> }> {
+    const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs ?? defaultTimeoutMs;
+    const timeout = AbortSignal.timeout(timeoutMs);
     const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
     try {
       const reply = await this.#send(method, path, {
         query: options.query,
         body: options.body,
         signal,
-        timeoutMs: options.timeoutMs,
+        timeoutMs,
       });
       const length = Number(reply.headers["content-length"] ?? 0);
       if (length > longestReplyBytes)
         throw this.#error("INVALID_REPLY", path, `answered ${length} bytes, more than ${longestReplyBytes}`);
       const text = await reply.body.text();
       if (reply.statusCode >= 300) throw this.#statusError(path, reply.statusCode, text);
-      return text;
+      return { text, headers: plainHeaders(reply.headers) };
     } catch (error) {
       if (error instanceof CodedError) throw error;
       if (options.signal?.aborted) throw error;
-      if (timeout.aborted) throw this.#error("TIMEOUT", path, `did not answer within ${options.timeoutMs} ms`);
+      if (timeout.aborted) throw this.#error("TIMEOUT", path, `did not answer within ${timeoutMs} ms`);
       throw this.#error("UNREACHABLE", path, asError(error));
     }
   }
@@ -201,7 +221,7 @@ export class ServiceClient {
   }
 
   /**
-   * Our services always say `{code, message}`. Something else answered: a proxy between, or whoever has the address of a Service that was not
+   * Our services always say `{code, message}`, the gateway within `{error}`. Something else answered: a proxy between, or whoever has the address of a Service that was not
    * there yet. It would go on answering on the connections it keeps alive, so that the next call dials afresh.
    */
   #statusError(path: string, status: number, text: string): CodedError<ServiceKitErrorCode> {
@@ -246,9 +266,16 @@ function newAgent(): Agent {
   return new Agent({ connections: 16, pipelining: 1, keepAliveTimeout: 10_000, connect: { timeout: 2_000 } });
 }
 
+function plainHeaders(headers: Dispatcher.ResponseData["headers"]): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value ?? ""].flat().join(", ")]));
+}
+
+/** Of our own form, or of OpenAI's, which the gateway speaks. */
 function errorBody(text: string): { code: string; message: string; details?: unknown } | undefined {
+  type Body = { code?: unknown; message?: unknown; details?: unknown };
   try {
-    const body = JSON.parse(text) as { code?: unknown; message?: unknown; details?: unknown };
+    const parsed = JSON.parse(text) as Body & { error?: Body };
+    const body = parsed.error ?? parsed;
     if (typeof body.code === "string" && typeof body.message === "string")
       return { code: body.code, message: body.message, details: body.details };
   } catch {

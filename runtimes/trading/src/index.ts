@@ -34,6 +34,7 @@ export * from "./venue/paper-venue.ts";
 export * from "./venue/wire-orders.ts";
 export * from "./venue/serialise.ts";
 export * from "./engine/program.ts";
+export * from "./engine/language-model.ts";
 export * from "./engine/program-host.ts";
 export * from "./engine/bar-history.ts";
 export * from "./bars/index.ts";

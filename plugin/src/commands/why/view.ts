@@ -12,6 +12,7 @@ export function whyLines(reply: IntentReply, policy: string, style: Style): stri
   const sections: readonly (readonly string[])[] = [
     headLines(reply, policy, style),
     section("Asked for", factLines(reply.asked), style),
+    section("Models asked", evidenceLines(reply.evidence ?? [], style), style),
     section("Judged in", factLines(reply.judgedWith), style),
     section("Sized", sizingLines(reply, style), style),
     section("Rules, in order", chainLines(reply.chain, style), style),
@@ -56,6 +57,29 @@ function numbersText(numbers: Readonly<Record<string, string>>): string {
   return Object.entries(numbers)
     .map(([name, value]) => `${name} ${shown(name, value)}`)
     .join(", ");
+}
+
+function evidenceLines(evidence: NonNullable<IntentReply["evidence"]>, style: Style): string[] {
+  if (evidence.length === 0) return [];
+  const columns = [
+    { title: "MARKET" },
+    { title: "MODEL" },
+    { title: "TOKENS", align: "right" },
+    { title: "USD", align: "right" },
+    { title: "CACHE" },
+    { title: "PROMPT" },
+    { title: "FAULT", least: 20 },
+  ] as const;
+  const rows = evidence.map(({ market, model, inputTokens, outputTokens, costUsd, cache, promptHash, fault }) => [
+    market,
+    model ?? "-",
+    inputTokens === undefined ? "-" : `${inputTokens}+${outputTokens ?? 0}`,
+    costUsd === undefined ? "-" : exact(costUsd),
+    cache ?? "-",
+    promptHash.slice(0, 12),
+    fault ?? "",
+  ]);
+  return tableLines({ columns, rows }, style, 2);
 }
 
 function sizingLines({ sizing }: IntentReply, style: Style): string[] {

@@ -7,6 +7,7 @@ import type { Clock } from "@bellwether/service-kit/clock";
 import type { Logger } from "@bellwether/service-kit/logger";
 import type { BacktestConfig } from "../config.ts";
 import { bindProgram } from "../interface/define-strategy.ts";
+import type { RecordedModels } from "../llm/recorded-models.ts";
 import { builtinProgram } from "../programs/builtins.ts";
 import { SandboxedRunner } from "../sandbox/sandboxed-runner.ts";
 import { type ReadFile, loadBars, shownBars } from "./dataset.ts";
@@ -18,6 +19,8 @@ export interface BacktestSurroundings {
   readonly log: Logger;
   /** What the program writes with `context.log`. */
   readonly programLog: (message: string) => void;
+  /** What answers the program's questions to models. */
+  readonly models?: RecordedModels | undefined;
 }
 
 /**
@@ -30,7 +33,13 @@ export async function backtest(config: BacktestConfig, surroundings: BacktestSur
   const job = await prepareJob(config, surroundings.readFile);
   const { program, limits } = config;
   if ("builtin" in program) {
-    return runJob(bindProgram(builtinProgram(program.builtin), program.parameters), job, surroundings.programLog);
+    const { programLog, models } = surroundings;
+    const result = await runJob(bindProgram(builtinProgram(program.builtin), program.parameters), job, {
+      log: programLog,
+      models,
+    });
+    if (models?.failure) throw models.failure;
+    return result;
   }
   const { file, name } = program.source;
   const text = new TextDecoder().decode(await surroundings.readFile(file));

@@ -9,6 +9,10 @@ export const backtestUsage = `Runs a Strategy over past bars, without a cluster,
       --volume-unit U    what the volume column counts: Base or Quote (default: the manifest's, else Base)
       --gaps G           what to do about missing bars: Refuse or Skip (default: the manifest's, else Refuse)
       --program FILE     a TypeScript module instead of the Strategy's program
+      --answers FILE     recorded answers of language models, for a program that asks some; without --gateway nothing
+                         else is answered
+      --gateway URL      asks what is not recorded yet at a gateway, and appends it to the answers
+      --gateway-token F  file with the token for it
   -o, --output FORMAT    table (default) or json: the fields of status.backtest and fills[]; money as text
   -v, --verbose          print what the program logs, to standard error
   -h, --help             this text

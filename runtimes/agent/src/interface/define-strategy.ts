@@ -85,6 +85,8 @@ function watched(pending: Promise<void>): Promise<void> {
 }
 
 function rethrow(cause: unknown): never {
+  // What the agent itself threw into the program, such as a recorded answer that is missing, is not the program's.
+  if (cause instanceof AgentError) throw cause;
   throw new AgentError("PROGRAM_THREW", firstErrorLine(cause), { cause });
 }
 

@@ -4,7 +4,7 @@ export type ParameterValue = string | number | boolean;
 
 /** A documented parameter with the range it may take. */
 export type ParameterSpec<Value extends ParameterValue = ParameterValue> = {
-  readonly kind: "integer" | "decimal" | "choice";
+  readonly kind: "integer" | "decimal" | "choice" | "text";
   readonly default: Value;
   /** One sentence for docs/programs.md and for messages. */
   readonly about: string;
@@ -12,6 +12,8 @@ export type ParameterSpec<Value extends ParameterValue = ParameterValue> = {
   readonly min?: Value;
   readonly max?: Value;
   readonly choices?: readonly Value[];
+  /** Most characters of a text. */
+  readonly maxLength?: number;
 };
 
 /** What `defineStrategy` takes: a bare default (any value of its kind goes) or a spec with a range. */
@@ -42,6 +44,11 @@ export function choice<Value extends string>(spec: {
   about: string;
 }): ParameterSpec<Value> {
   return { kind: "choice", ...spec };
+}
+
+/** Free words, up to a length. */
+export function text(spec: { default: string; maxLength: number; about: string }): ParameterSpec<string> {
+  return { kind: "text", ...spec };
 }
 
 type Parsed = { readonly value: ParameterValue } | { readonly expected: string };
@@ -83,6 +90,7 @@ export function badParameters(faults: readonly string[]): AgentError {
 export function expectation(spec: ParameterValue | ParameterSpec): string {
   if (typeof spec !== "object") return `a ${typeof spec}`;
   if (spec.kind === "choice") return `one of ${(spec.choices ?? []).join(", ")}`;
+  if (spec.kind === "text") return `text of at most ${spec.maxLength ?? 0} characters`;
   const range = `from ${String(spec.min)} to ${String(spec.max)}`;
   return spec.kind === "integer" ? `a whole number ${range}` : `a decimal number ${range}`;
 }
@@ -110,6 +118,8 @@ function parse(spec: ParameterValue | ParameterSpec, given: ParameterValue): Par
     }
     case "choice":
       return spec.choices?.includes(given) ? { value: given } : { expected };
+    case "text":
+      return String(given).length <= (spec.maxLength ?? 0) ? { value: String(given) } : { expected };
   }
 }
 

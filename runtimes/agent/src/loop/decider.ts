@@ -101,6 +101,7 @@ export class Decider {
       account: accountFigures(this.#snapshot),
       fills: this.#fills,
       rejections: this.#rejections,
+      isBacklog: arrival.isBacklog,
     });
     this.#unseenBars = [];
     this.#fills = [];
@@ -122,7 +123,8 @@ export class Decider {
     const bars = this.#unseenBars;
     this.#unseenBars = [];
     const account = accountFigures(this.#snapshot);
-    await this.#options.runner.decide({ decisionTime: closeTime, bars, decideOn: [], account, fills: [], rejections: [] });
+    const nothing = { decideOn: [], fills: [], rejections: [], isBacklog: true };
+    await this.#options.runner.decide({ decisionTime: closeTime, bars, account, ...nothing });
   }
 
   /** Reads the account; false when another process of this strategy has decided this bar meanwhile. Backlog needs no fresh account. */
@@ -137,8 +139,9 @@ export class Decider {
   async #store(decisionTime: number, output: DecisionOutput, signal: AbortSignal): Promise<void> {
     const { store, metrics, log } = this.#options;
     const { run, marketSet, uid } = this.#snapshot;
-    const { intents, cancels, replaces, state } = output;
-    const request: DecisionRequest = { strategyUid: uid, run, marketSet, decisionTime, state, intents, cancels, replaces };
+    const { log: _log, ...decision } = output;
+    const { intents, cancels, replaces } = decision;
+    const request: DecisionRequest = { strategyUid: uid, run, marketSet, decisionTime, ...decision };
     const outcome = await store.store(request, this.#shortestBarMs(), signal);
     if (!outcome.stored) {
       metrics.decisions.inc({ result: "refused" });

@@ -1,3 +1,4 @@
+import { type ModelPort, noModels } from "@bellwether/trading/engine/language-model";
 import type { BoundProgram } from "../interface/define-strategy.ts";
 import { type DecisionInput, type DecisionOutput, ProgramSession, type SessionOptions } from "./session.ts";
 
@@ -12,14 +13,17 @@ export interface ProgramRunner {
 /** Runs a program in this process: builtins, which are our own code. */
 export class InProcessRunner implements ProgramRunner {
   readonly #program: BoundProgram;
+  readonly #models: ModelPort;
   #session: ProgramSession | undefined;
 
-  constructor(program: BoundProgram) {
+  /** @param models what answers the program's questions */
+  constructor(program: BoundProgram, models: ModelPort = noModels) {
     this.#program = program;
+    this.#models = models;
   }
 
   open(options: SessionOptions): Promise<void> {
-    this.#session = new ProgramSession(this.#program, options);
+    this.#session = new ProgramSession(this.#program, options, this.#models);
     return Promise.resolve();
   }
 

@@ -1,5 +1,6 @@
 import type { DecisionRequest } from "@bellwether/trading/wire";
 import { BarHistory } from "@bellwether/trading/engine/bar-history";
+import { type ModelPort, silence } from "@bellwether/trading/engine/language-model";
 import { type AccountView, ProgramHost } from "@bellwether/trading/engine/program-host";
 import type { Bar, ProgramFill, ProgramOrder, ProgramPosition, ProgramRejection } from "@bellwether/trading/engine/program";
 import { AgentError } from "../errors.ts";
@@ -44,9 +45,11 @@ export interface DecisionInput {
   readonly account: AccountFigures;
   readonly fills: readonly ProgramFill[];
   readonly rejections: readonly ProgramRejection[];
+  /** The market has gone on already: nothing that is decided now will be traded on. */
+  readonly isBacklog: boolean;
 }
 
-export interface DecisionOutput extends Pick<DecisionRequest, "intents" | "cancels" | "replaces" | "state"> {
+export interface DecisionOutput extends Pick<DecisionRequest, "intents" | "cancels" | "replaces" | "state" | "evidence"> {
   readonly log: readonly string[];
 }
 
@@ -64,8 +67,9 @@ export class ProgramSession {
   readonly #host: ProgramHost;
   #account: AccountFigures = { equity: "0", cash: "0", positions: {}, orders: [] };
   #log: string[] = [];
+  #isBacklog = false;
 
-  constructor(program: BoundProgram, { markets, seed, state }: SessionOptions) {
+  constructor(program: BoundProgram, { markets, seed, state }: SessionOptions, models: ModelPort) {
     this.#histories = markets.map(() => BarHistory.bounded(mostBars));
     const account: AccountView = {
       equity: () => this.#account.equity,
@@ -81,6 +85,7 @@ export class ProgramSession {
       seed,
       state,
       log: (message) => this.#note(message),
+      models: this.#unlessBacklog(models),
     });
   }
 
@@ -88,11 +93,13 @@ export class ProgramSession {
   async decide(input: DecisionInput): Promise<DecisionOutput> {
     this.#account = input.account;
     this.#log = [];
+    this.#isBacklog = input.isBacklog;
     for (const { market, bar } of input.bars) this.#history(market).append(bar);
     try {
       await this.#host.decide(input.decisionTime, input.decideOn, input);
       const { intents, cancels, replaces } = this.#host.actions;
-      return { intents, cancels, replaces, state: this.#host.stateText(), log: this.#log };
+      const evidence = this.#host.evidence.length > 0 && { evidence: [...this.#host.evidence] };
+      return { intents, cancels, replaces, state: this.#host.stateText(), log: this.#log, ...evidence };
     } catch (error) {
       if (error instanceof AgentError) throw error;
       throw new AgentError("PROGRAM_THREW", firstErrorLine(error), { cause: error });
@@ -102,6 +109,18 @@ export class ProgramSession {
   /** Goes back to the state that was stored: another process decided, or this decision was refused. */
   restoreState(state: string): void {
     this.#host.restoreState(state);
+  }
+
+  /** A bar that was missed is shown, not decided on: asking a model about each would take minutes and money for nothing. */
+  #unlessBacklog(models: ModelPort): ModelPort {
+    return {
+      ask: (question, promptHash) =>
+        this.#isBacklog
+          ? Promise.resolve(silence("BACKLOG", "the bar is over: no model is asked about the past"))
+          : models.ask(question, promptHash),
+      remember: (market, thought) => models.remember(market, thought),
+      recall: (market) => (this.#isBacklog ? Promise.resolve(undefined) : models.recall(market)),
+    };
   }
 
   #history(market: number): BarHistory {

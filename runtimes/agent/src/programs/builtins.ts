@@ -3,6 +3,7 @@ import type { Strategy } from "../interface/define-strategy.ts";
 import breakout from "./breakout.ts";
 import dca from "./dca.ts";
 import grid from "./grid.ts";
+import llmAnalyst from "./llm-analyst.ts";
 import meanReversion from "./mean-reversion.ts";
 import momentum from "./momentum.ts";
 
@@ -13,6 +14,7 @@ const builtins = {
   breakout,
   grid,
   dca,
+  "llm-analyst": llmAnalyst,
 } as unknown as Readonly<Record<string, Strategy>>;
 
 export const builtinNames: readonly string[] = Object.keys(builtins);

@@ -1,3 +1,4 @@
+import { noModels } from "@bellwether/trading/engine/language-model";
 import { type BacktestJob, runJob } from "../backtest/job.ts";
 import { AgentError } from "../errors.ts";
 import { type BoundProgram, bindProgram } from "../interface/define-strategy.ts";
@@ -34,11 +35,11 @@ export function childMethods(environment: ChildEnvironment): ChildMethods {
       return program.parameters;
     },
     open(payload) {
-      session = new ProgramSession(present(program), payload as SessionOptions);
+      session = new ProgramSession(present(program), payload as SessionOptions, noModels);
       return Promise.resolve();
     },
     decide: (payload) => present(session).decide(payload as DecisionInput),
-    backtest: (payload) => runJob(withBeats(present(program), environment), payload as BacktestJob, environment.log),
+    backtest: (payload) => runJob(withBeats(present(program), environment), payload as BacktestJob, environment),
     restoreState(payload) {
       present(session).restoreState(payload as string);
       return Promise.resolve();

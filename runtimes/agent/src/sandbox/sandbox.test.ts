@@ -36,6 +36,7 @@ function ask(runner: SandboxedRunner, close = 100): Promise<DecisionOutput> {
     account: { equity: "1000", cash: "400", positions: { "BTC/USDT": { quantity: "2", averagePrice: "90" } }, orders: [] },
     fills: [],
     rejections: [],
+    isBacklog: false,
   });
 }
 

@@ -1,4 +1,4 @@
-import { cancelRequest, intent, replaceRequest } from "@bellwether/trading/wire";
+import { cancelRequest, decisionRequest, intent, replaceRequest } from "@bellwether/trading/wire";
 import type { BacktestResult } from "@bellwether/trading/backtest";
 import { z } from "zod";
 import type { BacktestJob } from "../backtest/job.ts";
@@ -18,6 +18,7 @@ const decisionOutput = z.object({
   replaces: z.array(replaceRequest).max(100),
   state: z.string().max(262_144),
   log: z.array(z.string().max(1000)).max(100),
+  evidence: decisionRequest.shape.evidence,
 });
 
 const backtestFill = z.object({

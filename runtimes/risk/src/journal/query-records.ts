@@ -6,6 +6,7 @@ import {
   type WireFill,
   ZERO,
   add,
+  decisionEvidence,
   divide,
   formatDecimal,
   multiply,
@@ -117,6 +118,7 @@ interface IntentRow {
   account_name: string;
   kind: IntentReply["kind"];
   decision_time_ms: string;
+  evidence: unknown;
   judged_ms: string;
   body: Record<string, unknown>;
   verdict: unknown;
@@ -127,6 +129,8 @@ interface IntentRow {
 export async function readIntent(reader: Transaction, policyUid: string, id: string): Promise<IntentReply | undefined> {
   const [row] = await reader.query<IntentRow>(
     `select i.intent_id, i.strategy_uid, s.name as strategy_name, a.name as account_name, i.kind, i.decision_time_ms,
+       (select d.evidence from risk.decisions d where d.strategy_uid = i.strategy_uid and d.run = i.run and d.decision_time_ms = i.decision_time_ms
+        limit 1) as evidence,
        floor(extract(epoch from i.created_at) * 1000)::bigint as judged_ms, i.body, i.verdict, i.judged_with
      from risk.intents i join risk.strategies s on s.uid = i.strategy_uid join risk.accounts a on a.account_uid = s.account_uid
      where s.policy_uid = $2 and (i.intent_id = $1 or i.intent_id = (select intent_id from risk.orders where client_order_id = $1))`,
@@ -151,6 +155,7 @@ export async function readIntent(reader: Transaction, policyUid: string, id: str
     sizing: z.array(sizingStep).safeParse(sizing).data ?? [],
     chain: z.array(verdictStep).safeParse(chain).data ?? [],
     verdict: wireVerdict.parse(row.verdict),
+    ...(row.evidence !== null && { evidence: z.array(decisionEvidence).parse(row.evidence) }),
     orders: await readIntentOrders(reader, row),
   };
 }

@@ -12,6 +12,7 @@ import { TradingError } from "../trading-error.ts";
 import { marketTerms, type MarketTerms } from "../venue/market-terms.ts";
 import type { PaperVenueConfig } from "../venue/paper-state.ts";
 import type { MarketRules } from "../wire/market-data.ts";
+import type { ModelPort } from "./language-model.ts";
 import type { EngineProgram, ProgramParameters } from "./program.ts";
 
 export interface StartingBalance {
@@ -56,6 +57,8 @@ export interface BacktestOptions {
   /** The policy's `trading`. Default Active. */
   readonly trading?: TradingCondition;
   readonly log?: (message: string) => void;
+  /** What answers the program's questions to models. Default: nothing. */
+  readonly models?: ModelPort;
   /** Keep the decision log's text in the result. */
   readonly keepLog?: boolean;
 }

@@ -12,7 +12,7 @@ import { BacktestBreakers } from "./backtest-breakers.ts";
 import { prepareBacktest, type BacktestOptions, type PreparedBacktest } from "./backtest-options.ts";
 import { BarHistory } from "./bar-history.ts";
 import { BacktestBroker, type BacktestFill } from "./backtest-broker.ts";
-import { DecisionLog } from "./decision-log.ts";
+import { DecisionLog, answerLine } from "./decision-log.ts";
 import { Performance } from "./performance.ts";
 import { ProgramHost } from "./program-host.ts";
 
@@ -86,9 +86,10 @@ class BacktestRun {
     const { time: times, open: opens, high: highs, low: lows, close: closes, volume: volumes } = decided;
     this.#history = BarHistory.over({ times, opens, highs, lows, closes, volumes }, 0);
     const market = { symbol: terms.symbol, timeframe: options.timeframe, timeframeMs: prepared.stepMs, history: this.#history };
-    const { program, parameters, seed } = options;
+    const { program, parameters, seed, models } = options;
     const log = options.log ?? (() => undefined);
-    this.#host = new ProgramHost({ program, parameters, markets: [market], account: this.#account.view, seed, state: "", log });
+    const account = this.#account.view;
+    this.#host = new ProgramHost({ program, parameters, markets: [market], account, seed, state: "", log, models });
   }
 
   /** Runs until the end (undefined) or until the program returns a promise (that promise). */
@@ -124,6 +125,7 @@ class BacktestRun {
     this.#undecided = false;
     const index = this.#next - 1;
     const closeMs = (this.#prepared.decided.time[index] ?? 0) + this.#prepared.stepMs;
+    for (const entry of this.#host.evidence) this.#log.write(answerLine(closeMs, entry));
     if (!this.#host.actions.isEmpty) this.#broker.act(this.#host.actions, closeMs, index);
   }
 

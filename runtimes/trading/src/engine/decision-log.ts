@@ -3,6 +3,7 @@ import { formatDecimal } from "../decimal.ts";
 import { describeDenial, type Denial } from "../rules/verdict.ts";
 import type { OrderSize } from "../sizing/size-order.ts";
 import type { VenueFill, VenueOrder, EndReason } from "../venue/paper-state.ts";
+import type { DecisionEvidence } from "../wire/evidence.ts";
 import type { Intent } from "../wire/intents.ts";
 import type { CancelAction, ReplaceAction } from "./program-actions.ts";
 
@@ -43,6 +44,13 @@ export class DecisionLog {
     this.#pieces?.push(this.#piece);
     this.#piece = "";
   }
+}
+
+/** `answer <time> <prompt hash> <model> tokens=<in>+<out> cost=<usd> cache=<state> [fault=<why>]`; `-` for what is not known. */
+export function answerLine(decisionTime: number, evidence: DecisionEvidence): string {
+  const { promptHash, model = "-", inputTokens = "-", outputTokens = "-", costUsd = "-", cache = "-", fault } = evidence;
+  const text = `answer ${decisionTime} ${promptHash} ${model} tokens=${inputTokens}+${outputTokens} cost=${costUsd} cache=${cache}`;
+  return fault === undefined ? text : `${text} fault=${JSON.stringify(fault)}`;
 }
 
 /** `intent <time> <ordinal> <side> <size> [limit= tif= stop= target= expires=] -> <quantity>` or `-> DENIED …`. */

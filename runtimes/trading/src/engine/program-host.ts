@@ -1,5 +1,7 @@
 import { TradingError } from "../trading-error.ts";
+import type { DecisionEvidence } from "../wire/evidence.ts";
 import type { BarHistory } from "./bar-history.ts";
+import { ContextModel, type LanguageModel, type ModelPort, noModels } from "./language-model.ts";
 import { ProgramActions, type Signal } from "./program-actions.ts";
 import { decisionRandom } from "./program-random.ts";
 import type {
@@ -43,6 +45,8 @@ export interface ProgramHostOptions {
   /** JSON of `context.state`; empty at the first start. */
   readonly state: string;
   readonly log: (message: string) => void;
+  /** Default: none. */
+  readonly models?: ModelPort | undefined;
 }
 
 /** What happened to the strategy's orders since its last decision. */
@@ -60,13 +64,17 @@ export const LONGEST_STATE = 262_144;
  */
 export class ProgramHost {
   readonly actions = new ProgramActions();
+  /** Questions put to models for the decision under way. */
+  readonly evidence: DecisionEvidence[] = [];
   readonly #program: EngineProgram;
   readonly #contexts: readonly MarketContext[];
   readonly #shared: Shared;
 
   constructor(options: ProgramHostOptions) {
     this.#program = options.program;
-    this.#shared = { ...options, actions: this.actions, state: parseState(options.state), random: undefined };
+    const { actions, evidence } = this;
+    const models = options.models ?? noModels;
+    this.#shared = { ...options, models, evidence, actions, state: parseState(options.state), random: undefined };
     this.#contexts = options.markets.map((market) => new MarketContext(this.#shared, market));
   }
 
@@ -103,6 +111,7 @@ export class ProgramHost {
 
   #begin(decisionTime: number): void {
     this.actions.clear();
+    if (this.evidence.length > 0) this.evidence.length = 0;
     this.#shared.random = undefined;
     for (const context of this.#contexts) context.time = decisionTime;
   }
@@ -141,6 +150,8 @@ interface Shared {
   readonly seed: number;
   readonly log: (message: string) => void;
   readonly actions: ProgramActions;
+  readonly models: ModelPort;
+  readonly evidence: DecisionEvidence[];
   state: ProgramState;
   random: (() => number) | undefined;
 }
@@ -154,6 +165,7 @@ class MarketContext implements ProgramContext {
   readonly lows: Series;
   readonly closes: Series;
   readonly volumes: Series;
+  readonly llm: LanguageModel;
   time = 0;
   readonly #shared: Shared;
   readonly #history: BarHistory;
@@ -166,6 +178,7 @@ class MarketContext implements ProgramContext {
     this.market = market.symbol;
     this.timeframe = market.timeframe;
     this.parameters = shared.parameters;
+    this.llm = new ContextModel(shared.models, market.symbol, shared.evidence);
     ({ opens: this.opens, highs: this.highs, lows: this.lows, closes: this.closes, volumes: this.volumes } = market.history);
   }
 

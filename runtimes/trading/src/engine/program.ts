@@ -5,6 +5,8 @@
  * All times are market time in epoch milliseconds.
  */
 
+import type { LanguageModel } from "./language-model.ts";
+
 /** One closed bar, oldest first in every list. `time` is its opening time; it closed at `time` + timeframe. */
 export interface Bar {
   readonly time: number;
@@ -132,6 +134,8 @@ export interface ProgramContext<Parameters = ProgramParameters> {
   readonly lows: Series;
   readonly closes: Series;
   readonly volumes: Series;
+  /** The models of the strategy's route; without a route every question goes unanswered. */
+  readonly llm: LanguageModel;
   buy(request: BuyRequest): void;
   sell(request: SellRequest): void;
   orders(): readonly ProgramOrder[];

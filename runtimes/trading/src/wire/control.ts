@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { decimalString, instantMs, symbol, uid } from "./decimal-string.ts";
+import { MOST_EVIDENCE, decisionEvidence } from "./evidence.ts";
 import { side, wireVerdict } from "./intents.ts";
 import { brokerOrder, fill } from "./orders.ts";
 
@@ -206,6 +207,8 @@ export const intentReply = z.strictObject({
   sizing: z.array(sizingStep).max(20),
   chain: z.array(verdictStep).max(50),
   verdict: wireVerdict,
+  /** What language models were asked for the decision; absent when none was. */
+  evidence: z.array(decisionEvidence).max(MOST_EVIDENCE).optional(),
   orders: z.array(intentOrder).max(50),
 });
 export type IntentReply = z.infer<typeof intentReply>;

@@ -7,6 +7,7 @@
  */
 export * from "./decimal-string.ts";
 export * from "./market-data.ts";
+export * from "./evidence.ts";
 export * from "./intents.ts";
 export * from "./orders.ts";
 export * from "./approval.ts";

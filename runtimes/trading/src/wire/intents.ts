@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { decimalString, instantMs, positiveDecimalString, symbol, uid } from "./decimal-string.ts";
+import { MOST_EVIDENCE, decisionEvidence } from "./evidence.ts";
 
 export const side = z.enum(["buy", "sell"]);
 export const timeInForce = z.enum(["GTC", "IOC", "FOK", "PostOnly"]);
@@ -59,6 +60,8 @@ export const decisionRequest = z.strictObject({
   intents: z.array(intent).max(100),
   cancels: z.array(cancelRequest).max(100),
   replaces: z.array(replaceRequest).max(100),
+  /** What models were asked; absent when none was. */
+  evidence: z.array(decisionEvidence).min(1).max(MOST_EVIDENCE).optional(),
 });
 export type DecisionRequest = z.infer<typeof decisionRequest>;
 

@@ -1,5 +1,6 @@
 import { type BacktestResult, runBacktest } from "@bellwether/trading/backtest";
 import { seriesFromBars } from "@bellwether/trading/bars";
+import { type ModelPort, noModels } from "@bellwether/trading/engine/language-model";
 import { rulesFromSymbol } from "@bellwether/trading/market-terms";
 import { bindProgram } from "../../interface/define-strategy.ts";
 import type { ParameterValue } from "../../interface/parameters.ts";
@@ -17,12 +18,13 @@ export const flat = (price: number, count: number): TestBar[] => Array.from({ le
 export const ramp = (from: number, to: number, count: number): TestBar[] =>
   Array.from({ length: count }, (_, index) => ({ close: from + ((to - from) * (index + 1)) / count }));
 
-/** Runs a builtin over one-minute bars that open where the last one closed; no fees, no slippage, and no limits to speak of. */
+/** Runs a builtin, by its name or with models that it may ask, over one-minute bars that open where the last one closed; no fees, no slippage, and no limits to speak of. */
 export async function runOver(
-  name: string,
+  asked: string | { readonly name: string; readonly models: ModelPort },
   bars: readonly TestBar[],
   parameters: Readonly<Record<string, ParameterValue>> = {},
 ): Promise<BacktestResult> {
+  const { name, models } = typeof asked === "string" ? { name: asked, models: noModels } : asked;
   const program = bindProgram(builtinProgram(name), parameters);
   const market = rulesFromSymbol("BTC/USDT");
   if (!market) throw new TypeError("BTC/USDT is a market");
@@ -49,6 +51,7 @@ export async function runOver(
     limits: { maxPositionRatio: "1", maxOpenOrders: 100 },
     startingBalances: [{ asset: "USDT", amount: "10000" }],
     seed: 1,
+    models,
   });
 }
 

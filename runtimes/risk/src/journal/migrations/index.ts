@@ -2,6 +2,7 @@ import type { MigrationPlan } from "@bellwether/postgres";
 import { journal0001 } from "./0001-journal.ts";
 import { control0002 } from "./0002-control.ts";
 import { moves0003 } from "./0003-moves.ts";
+import { evidence0004 } from "./0004-evidence.ts";
 
 /** In order, forward only, never edited once released. */
 export const riskSchema: MigrationPlan = {
@@ -11,5 +12,6 @@ export const riskSchema: MigrationPlan = {
     { version: 1, name: "journal", sql: journal0001 },
     { version: 2, name: "control", sql: control0002 },
     { version: 3, name: "moves", sql: moves0003 },
+    { version: 4, name: "evidence", sql: evidence0004 },
   ],
 };
