@@ -173,15 +173,19 @@ export class Account {
     this.#feeHistory = withQuote(this.#feeHistory, fee, { timeMs: this.#options.clock.nowMs(), windowMs: FEE_WINDOW_MS });
   }
 
-  /** Runs `work` alone on this account, on a book that is folded and up to date with the broker's journal. */
-  exclusive<T>(work: (book: AccountBook) => Promise<T>): Promise<T> {
+  /**
+   * Runs `work` alone on this account, on a book that is folded and up to date with the broker's journal.
+   *
+   * @param catchUp `itself`: work calls `catchUp` before it looks at the book, in a transaction of its own
+   */
+  exclusive<T>(work: (book: AccountBook) => Promise<T>, catchUp: "before" | "itself" = "before"): Promise<T> {
     if (this.#mutex.depth >= longestQueue) {
       const message = `more than ${longestQueue} calls wait for account ${this.name}`;
       return Promise.reject(new CodedError<RiskErrorCode>("JOURNAL_UNAVAILABLE", message));
     }
     return this.#mutex.run(async () => {
       if (this.#stale) await this.#reload();
-      await this.catchUp(this.#options.database);
+      if (catchUp === "before") await this.catchUp(this.#options.database);
       return work(this.#book);
     });
   }
@@ -193,11 +197,15 @@ export class Account {
    */
   write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     return this.#underEpoch(async (transaction, epochHeld) => {
-      await Promise.all([
+      const held = Promise.all([
         epochHeld,
         transaction.query("select 1 from risk.accounts where account_uid = $1 for update", [this.accountUid]),
       ]);
-      return work(transaction);
+      // Its first statements travel with the two above and are executed after them. Nothing of it may still run when the connection is given back.
+      const working = work(transaction);
+      await Promise.allSettled([held, working]);
+      await held;
+      return working;
     });
   }
 
@@ -255,12 +263,12 @@ export class Account {
 
   /**
    * Writes down the releases that the broker's journal has brought: those of half a second together. The book has taken them in already, and a restart finds
-   * them in the broker's rows, so that none of them is worth a commit of its own.
+   * them in the broker's rows, so that none of them is worth a commit of its own. `now`: something is about to be written that rests on them.
    */
-  async storeEnds(): Promise<void> {
+  async storeEnds(when: "together" | "now" = "together"): Promise<void> {
     const ended = this.#book.unstoredReleases();
     const nowMs = this.#options.clock.nowMs();
-    if (this.#stale || ended.length === 0 || nowMs - this.#endsStoredMs < storeEndsEveryMs) return;
+    if (this.#stale || ended.length === 0 || (when === "together" && nowMs - this.#endsStoredMs < storeEndsEveryMs)) return;
     this.#endsStoredMs = nowMs;
     const ends = ended.map(({ order, state, reason }) => ({ clientOrderId: order.clientOrderId, state, reason }));
     await this.note((transaction) => storeReleases(transaction, ends));

@@ -78,9 +78,9 @@ export async function decide(request: DecisionRequest, context: DecideContext): 
   if (request.replaces.length > 0) await cancelReplaced(request, context);
   return account.exclusive(async (book) => {
     const committed = await account.write(async (transaction) => {
-      const stored = await storedReply(transaction, request, digest);
+      const { stored, found } = await readDecision(transaction, { request, digest, account });
       if (stored) return { reply: stored, plan: undefined, nonces: [], strategy: undefined };
-      const strategy = await strategyToDecide(transaction, request);
+      const strategy = requireDecidable(found, request);
       const world = worldOf(context, { strategy, book, replaced: await readReplaced(transaction, request, book) });
       const plan = planDecision(request, world);
       const { reply, nonces } = await storeDecision(transaction, { request, digest, plan }, context);
@@ -99,7 +99,21 @@ export async function decide(request: DecisionRequest, context: DecideContext): 
     for (const { order } of orders) account.inFlight.add(order.order.clientOrderId);
     context.failPoints.pass("after-journal-commit");
     return { reply: committed.reply, orders, cancels: (committed.plan?.cancels.length ?? 0) > 0, strategy: committed.strategy };
-  });
+  }, "itself");
+}
+
+/** All that is read before a decision is judged, in one way there and back; the book is up to date with the broker's journal then. */
+async function readDecision(
+  transaction: Transaction,
+  { request, digest, account }: { request: DecisionRequest; digest: string; account: Account },
+): Promise<{ stored: DecisionReply | undefined; found: Strategy | undefined }> {
+  const asked = Promise.all([storedReply(transaction, request, digest), readStrategy(transaction, request.strategyUid, true)]);
+  const caughtUp = account.catchUp(transaction);
+  // Both to their ends, also when one fails: what is folded late would be folded by somebody else as well.
+  await Promise.allSettled([asked, caughtUp]);
+  await caughtUp;
+  const [stored, found] = await asked;
+  return { stored, found };
 }
 
 /** Digest of a decision as it was parsed: equal requests, equal digests, whatever the order of their keys was. */
@@ -135,8 +149,7 @@ async function storedReply(
   );
 }
 
-async function strategyToDecide(transaction: Transaction, { strategyUid, run, marketSet }: DecisionRequest): Promise<Strategy> {
-  const strategy = await readStrategy(transaction, strategyUid, true);
+function requireDecidable(strategy: Strategy | undefined, { strategyUid, run, marketSet }: DecisionRequest): Strategy {
   if (!strategy || strategy.settled)
     throw new CodedError<RiskErrorCode>("NOT_REGISTERED", `strategy ${strategyUid} is not registered`);
   if (!strategy.admitted)

@@ -51,6 +51,8 @@ export async function progressDeletion(
     if (step.step === "sell")
       return attempts.sell(uid, clock.nowMs(), () => sellOff({ strategy, book, sales: step.sales }, context));
     attempts.forget(uid);
+    // Of what is settled nothing is open in the journal.
+    await account.storeEnds("now");
     await handOver({ strategy, book, balances: step.balances }, context);
     log.info({ strategy: strategy.name, uid, balances: step.balances.length }, "a deleted strategy is settled");
     return [];
