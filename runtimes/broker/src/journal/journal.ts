@@ -161,12 +161,18 @@ export class Journal {
     const { accountUid } = this.#options;
     const { order } = request;
     return this.#write(async (transaction) => {
-      const existing = await this.#row(transaction, order.clientOrderId);
+      // All that decides travels together, and then all that is written: each way there and back would keep the orders behind it waiting.
+      const [existing, highestEpoch, used, dailyNotional] = await Promise.all([
+        this.#row(transaction, order.clientOrderId),
+        this.#seenRiskEpoch(transaction, request.riskEpoch),
+        this.#usedBefore(transaction, request),
+        this.#dailyNotional(transaction, request),
+      ]);
       if (existing) return { order: existing, created: false };
-      await this.#requireRiskEpoch(transaction, request.riskEpoch);
-      await this.#requireFresh(transaction, request);
-      await this.#requireDailyRoom(transaction, request);
-      const [row] = await transaction.query<OrderRow>(
+      requireRiskEpoch(request.riskEpoch, highestEpoch);
+      requireFresh(request, used);
+      requireDailyRoom(request, dailyNotional);
+      const inserted = transaction.query<OrderRow>(
         `insert into broker.orders (client_order_id, account_uid, intent_id, attempt, body, state, notional, risk_epoch, writer_epoch, about_to_send_at_ms)
          values ($1, $2, $3, $4, $5, 'AboutToSend', $6, $7, $8, $9) returning ${orderColumns}`,
         [
@@ -181,12 +187,11 @@ export class Journal {
           request.atMs,
         ],
       );
-      await transaction.query("insert into broker.nonces (account_uid, nonce, client_order_id, key_id) values ($1, $2, $3, $4)", [
-        accountUid,
-        request.nonce,
-        order.clientOrderId,
-        request.keyId,
-      ]);
+      const nonceStored = transaction.query(
+        "insert into broker.nonces (account_uid, nonce, client_order_id, key_id) values ($1, $2, $3, $4)",
+        [accountUid, request.nonce, order.clientOrderId, request.keyId],
+      );
+      const [[row]] = await Promise.all([inserted, nonceStored]);
       return { order: storedOrder(required(row)), created: true };
     });
   }
@@ -195,7 +200,7 @@ export class Journal {
   async tombstone(body: string, riskEpoch: number): Promise<{ readonly order: StoredOrder; readonly created: boolean }> {
     const order = parseCanonicalOrder(body);
     return this.#write(async (transaction) => {
-      await this.#requireRiskEpoch(transaction, riskEpoch);
+      requireRiskEpoch(riskEpoch, await this.#seenRiskEpoch(transaction, riskEpoch));
       const existing = await this.#row(transaction, order.clientOrderId);
       if (existing) return { order: existing, created: false };
       const created = await this.#insertUnsent(transaction, { body, riskEpoch, reason: "voided by risk before it was seen" });
@@ -351,7 +356,11 @@ export class Journal {
   async #write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     return this.#options.database.transaction(async (transaction) => {
       const held = { schema: "broker" as const, scope: this.#options.accountUid, epoch: this.#writerEpoch };
-      if (await holdsWriterEpoch(transaction, held)) return work(transaction);
+      const holds = holdsWriterEpoch(transaction, held);
+      // Its first statements travel with that one and are executed after it. Nothing of it may still run when the connection is given back.
+      const working = work(transaction);
+      await Promise.allSettled([holds, working]);
+      if (await holds) return working;
       this.#options.onFenced();
       const { accountUid } = this.#options;
       throw new CodedError<BrokerErrorCode>(
@@ -385,51 +394,28 @@ export class Journal {
     return Number(required(row).epoch);
   }
 
-  async #requireRiskEpoch(transaction: Transaction, epoch: number): Promise<void> {
-    const highest = await this.#seenRiskEpoch(transaction, epoch);
-    if (highest <= epoch) return;
-    throw new CodedError<BrokerErrorCode>("EPOCH_STALE", `risk epoch ${epoch} is below ${highest}, which this broker has seen`, {
-      context: { epoch, highest },
-    });
-  }
-
-  async #requireFresh(transaction: Transaction, { nonce, order }: AboutToSend): Promise<void> {
+  /** What has been done with a nonce and an intent before. */
+  async #usedBefore(transaction: Transaction, { nonce, order }: AboutToSend): Promise<UsedBefore> {
     const { accountUid } = this.#options;
-    const nonces = await transaction.query("select 1 from broker.nonces where account_uid = $1 and nonce = $2", [
-      accountUid,
-      nonce,
+    const [nonces, attempts] = await Promise.all([
+      transaction.query("select 1 from broker.nonces where account_uid = $1 and nonce = $2", [accountUid, nonce]),
+      transaction.query<UsedBefore["attempts"][number]>(
+        "select attempt, state from broker.orders where account_uid = $1 and intent_id = $2 and (attempt = $3 or state not in ('NotSent', 'Rejected'))",
+        [accountUid, order.intentId, order.attempt],
+      ),
     ]);
-    if (nonces.length > 0)
-      throw new CodedError<BrokerErrorCode>("NONCE_REUSED", "this approval's nonce was used for another order");
-    const attempts = await transaction.query<{ attempt: number; state: string }>(
-      "select attempt, state from broker.orders where account_uid = $1 and intent_id = $2 and (attempt = $3 or state not in ('NotSent', 'Rejected'))",
-      [accountUid, order.intentId, order.attempt],
-    );
-    const [other] = attempts;
-    if (!other) return;
-    throw new CodedError<BrokerErrorCode>(
-      "INTENT_ALREADY_PLACED",
-      `attempt ${other.attempt} of ${order.intentId} is ${other.state}`,
-      {
-        context: { intentId: order.intentId, attempt: other.attempt, state: other.state },
-      },
-    );
+    return { nonce: nonces.length > 0, attempts };
   }
 
-  async #requireDailyRoom(transaction: Transaction, { notional, dailyCap }: AboutToSend): Promise<void> {
-    if (!dailyCap || notional === "0") return;
+  /** Of the account's orders of the day, this one not yet among them; "0" where there is no cap. */
+  async #dailyNotional(transaction: Transaction, { notional, dailyCap }: AboutToSend): Promise<string> {
+    if (!dailyCap || notional === "0") return "0";
     const [row] = await transaction.query<{ used: string }>(
       `select trim_scale(coalesce(sum(notional), 0))::text as used from broker.orders
        where account_uid = $1 and about_to_send_at_ms >= $2 and notional > 0 and state not in ('NotSent', 'Rejected')`,
       [this.#options.accountUid, dailyCap.sinceMs],
     );
-    const used = required(row).used;
-    if (add(parseDecimal(used), parseDecimal(notional)) <= parseDecimal(dailyCap.maximum)) return;
-    throw new CodedError<BrokerErrorCode>(
-      "HARD_CAP_DAILY_NOTIONAL",
-      `${used} of ${dailyCap.maximum} are used today, this order is another ${notional}`,
-      { context: { used, notional, maximum: dailyCap.maximum } },
-    );
+    return required(row).used;
   }
 
   async #insertUnsent(
@@ -506,6 +492,41 @@ export class Journal {
     );
     return { order: storedOrder(required(row)), changed: true };
   }
+}
+
+interface UsedBefore {
+  readonly nonce: boolean;
+  /** The same attempt of the intent, and others that are not known never to have been placed. */
+  readonly attempts: readonly { readonly attempt: number; readonly state: string }[];
+}
+
+function requireRiskEpoch(epoch: number, highest: number): void {
+  if (highest <= epoch) return;
+  throw new CodedError<BrokerErrorCode>("EPOCH_STALE", `risk epoch ${epoch} is below ${highest}, which this broker has seen`, {
+    context: { epoch, highest },
+  });
+}
+
+function requireFresh({ order }: AboutToSend, { nonce, attempts }: UsedBefore): void {
+  if (nonce) throw new CodedError<BrokerErrorCode>("NONCE_REUSED", "this approval's nonce was used for another order");
+  const [other] = attempts;
+  if (!other) return;
+  throw new CodedError<BrokerErrorCode>(
+    "INTENT_ALREADY_PLACED",
+    `attempt ${other.attempt} of ${order.intentId} is ${other.state}`,
+    {
+      context: { intentId: order.intentId, attempt: other.attempt, state: other.state },
+    },
+  );
+}
+
+function requireDailyRoom({ notional, dailyCap }: AboutToSend, used: string): void {
+  if (!dailyCap || notional === "0" || add(parseDecimal(used), parseDecimal(notional)) <= parseDecimal(dailyCap.maximum)) return;
+  throw new CodedError<BrokerErrorCode>(
+    "HARD_CAP_DAILY_NOTIONAL",
+    `${used} of ${dailyCap.maximum} are used today, this order is another ${notional}`,
+    { context: { used, notional, maximum: dailyCap.maximum } },
+  );
 }
 
 type OrderUpdate = Partial<
