@@ -34,6 +34,9 @@ beforeEach(async () => {
     requireCaller(request, ["system:serviceaccount:bellwether:operator"]);
     return { sum: 1 };
   });
+  server.get("/broke", (_request, answer) =>
+    answer.code(429).send({ error: { code: "BUDGET_EXHAUSTED", message: "until December", type: "rate_limit_error" } }),
+  );
   server.get("/odd", async () => ({ total: 1 }));
   server.get("/slow", () => new Promise(() => undefined));
   server.get("/events", (_request, answer) => void sinks.push(sendEvents(answer, { heartbeatMs: 20, clock: systemClock })));
@@ -53,9 +56,15 @@ describe("ServiceClient and API server", () => {
     expect(await client.post("/sum", { schema: reply, body: { numbers: [1, 2, 3] } })).toEqual({ sum: 6 });
   });
 
+  test("hand out the headers of an answer where they are asked for", async () => {
+    const { body, headers } = await client.postForHeaders("/sum", { schema: reply, body: { numbers: [1] } });
+    expect([body, headers["content-type"]]).toEqual([{ sum: 1 }, "application/json; charset=utf-8"]);
+  });
+
   test.each([
     { path: "/sum-not-there", status: 404, code: "NOT_FOUND" },
     { path: "/early", status: 425, code: "TOO_EARLY" },
+    { path: "/broke", status: 429, code: "BUDGET_EXHAUSTED" },
     { path: "/bug", status: 500, code: "INTERNAL" },
     { path: "/mine", status: 403, code: "FORBIDDEN" },
   ])("GET $path fails with $status $code", async ({ path, status, code }) => {

@@ -58,6 +58,10 @@ export class GatewayProcess {
       stream?.on("data", (chunk: Buffer) => (this.log += chunk.toString()));
   }
 
+  get url(): string {
+    return `http://127.0.0.1:${this.#options.apiPort}`;
+  }
+
   get ended(): boolean {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
