@@ -23,6 +23,7 @@ export default defineConfig({
       suite("integration", ["test/integration/**/*.test.ts"], {
         testTimeout: 120_000,
         hookTimeout: 600_000,
+        globalSetup: "test/integration/bundles.ts",
         // They wait more than they reckon, each with an API server, a Postgres and ports of its own.
         maxWorkers: 4,
       }),

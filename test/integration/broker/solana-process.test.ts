@@ -21,6 +21,7 @@ import { svmMissing } from "../../venues/solana/svm-missing.ts";
 import { TestIdentity, issuer } from "../order-path/identity.ts";
 import { type TestPostgres, freePort, postgresMissing, rowsOf, startPostgres } from "../order-path/postgres.ts";
 import { inherited } from "../../suites/inherited.ts";
+import { serviceEntry } from "../../suites/service-entry.ts";
 import { makeRiskKeys, publishKey } from "./risk-keys.ts";
 import { market, newKeypair } from "./solana-fixture.ts";
 
@@ -151,7 +152,7 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
       ...(failPoint && { BELLWETHER_FAIL_POINT: failPoint }),
     };
     const child = launched(
-      spawn(process.execPath, ["runtimes/broker/src/main.ts"], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] }),
+      spawn(process.execPath, [serviceEntry("broker")], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] }),
     );
     const chunks: string[] = [];
     child.stdout?.on("data", (data: Buffer) => chunks.push(data.toString()));
@@ -206,7 +207,7 @@ describe.skipIf(missing !== undefined)("processes: a broker of a wallet, and the
     });
     const env = { ...inherited(), BELLWETHER_CONFIG: file("risk.json", config) };
     const log = openSync(join(directory, "risk.log"), "w");
-    launched(spawn(process.execPath, ["runtimes/risk/src/main.ts"], { cwd: root, env, stdio: ["ignore", log, log] }));
+    launched(spawn(process.execPath, [serviceEntry("risk")], { cwd: root, env, stdio: ["ignore", log, log] }));
     return <T>(path: string, subject: string, init?: RequestInit) =>
       request<T>(`http://127.0.0.1:${port}${path}`, identity.token(subject, "risk.bellwether.dev"), init);
   }

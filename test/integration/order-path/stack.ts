@@ -18,6 +18,7 @@ import {
   registrationReply,
 } from "@bellwether/trading";
 import { inherited } from "../../suites/inherited.ts";
+import { serviceEntry } from "../../suites/service-entry.ts";
 import { TestIdentity, issuer } from "./identity.ts";
 import { type TestPostgres, freePort } from "./postgres.ts";
 
@@ -100,7 +101,7 @@ export class Stack {
     // A point fires once in the life of the directory: its marker may be left by the other service or an earlier test.
     if (failPoint !== undefined) rmSync(join(this.directory, `fail-point-${failPoint}`), { force: true });
     const log = createWriteStream(join(this.directory, `${name}.log`), { flags: "a" });
-    const child = spawn(nodeBinary, [`runtimes/${name}/src/main.ts`], {
+    const child = spawn(nodeBinary, [serviceEntry(name)], {
       cwd: root,
       env: {
         ...inherited(),

@@ -19,6 +19,7 @@ import { type IntentChange, buy, decisionOf } from "../order-path/decisions.ts";
 import { type TestPostgres, freePort } from "../order-path/postgres.ts";
 import { eventually, market, timeframe } from "../order-path/stack.ts";
 import { inherited } from "../../suites/inherited.ts";
+import { serviceEntry } from "../../suites/service-entry.ts";
 import { namespace, policyName, readPolicy } from "./furnish.ts";
 
 const root = path.resolve(import.meta.dirname, "../../..");
@@ -59,7 +60,7 @@ export class LiveStack {
 
   launch(name: "risk" | "broker"): void {
     const log = createWriteStream(path.join(this.#directory, `${name}.log`), { flags: "a" });
-    const child = spawn(process.execPath, [`runtimes/${name}/src/main.ts`], {
+    const child = spawn(process.execPath, [serviceEntry(name)], {
       cwd: root,
       env: {
         ...inherited(),
