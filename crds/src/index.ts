@@ -10,5 +10,6 @@ export type { Dataset } from "./schema/dataset.ts";
 export { MAX_NAME_LENGTH } from "./schema/references.ts";
 export { durationMs } from "./schema/scalars.ts";
 export * from "./checkpoint.ts";
+export * from "./llm-route-defaults.ts";
 export * from "./llm-route.ts";
 export * from "./kinds.ts";

@@ -5,6 +5,7 @@ export const versions = {
   coredns: "1.15.0",
   helm: "4.3.1",
   kubeconform: "0.8.0",
+  ollama: "0.6.5",
   node: "24.21.0",
   postgres: "17",
 } as const;

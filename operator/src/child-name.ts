@@ -21,6 +21,7 @@ export const agentName = (strategy: string): string => childName("strat", strate
 export const riskName = (policy: string): string => childName("rpol", policy, "risk");
 export const gatewayName = (route: string): string => childName("llmr", route, "gateway");
 export const brokerName = (policy: string, account: string): string => childName("rpol", policy, `broker-${account}`);
+export const ollamaName = (route: string, model: string): string => childName("llmr", route, `ollama-${model}`);
 
 /** `sub` of the tokens of a ServiceAccount. */
 export const subjectOf = (namespace: string, serviceAccount: string): string =>

@@ -7,11 +7,12 @@ import type { OperatorConfig } from "./config.ts";
 export type Manifest = KubernetesObject & Readonly<Record<string, unknown>>;
 
 export type Owner = CustomResource<keyof typeof OWNER_LABEL, unknown, unknown>;
-export type Component = "agent" | "risk" | "broker";
+export type Component = "agent" | "risk" | "broker" | "gateway" | "ollama";
 
 export const CONFIG_HASH = "bellwether.dev/config-hash";
 export const MODE_LABEL = "bellwether.dev/mode";
 export const ACCOUNT_LABEL = "bellwether.dev/account";
+export const MODEL_LABEL = "bellwether.dev/model";
 export const CONFIG_DIRECTORY = "/etc/bellwether";
 export const API_PORT = 8080;
 export const HEALTH_PORT = 9090;
@@ -125,10 +126,18 @@ export function claimVolume(name: string, claimName: string, mountPath: string):
  * runs says which is missing, and finds it when it is put there (the kubelet mounts it within about a minute).
  */
 export function credentialsVolume(secretName: string, keys: readonly string[], mountPath: string): Mounted {
+  return secretFiles("credentials", { secretName, keys, mountPath });
+}
+
+/** The same under a name of one's own, for a pod with several. */
+export function secretFiles(
+  name: string,
+  { secretName, keys, mountPath }: { secretName: string; keys: readonly string[]; mountPath: string },
+): Mounted {
   const items = keys.map((key) => ({ key, path: key }));
   return {
-    volume: { name: "credentials", secret: { secretName, items, optional: true, defaultMode: 0o440 } },
-    mount: { name: "credentials", mountPath, readOnly: true },
+    volume: { name, secret: { secretName, items, optional: true, defaultMode: 0o440 } },
+    mount: { name, mountPath, readOnly: true },
   };
 }
 

@@ -12,7 +12,16 @@ const resources = (cpu: string, memory: string) =>
     memoryLimit: quantity.default("256Mi"),
   });
 
-/** Ways the pods of a policy need that no label can name. Ports are TCP. */
+const volume = (size: string) =>
+  z
+    .strictObject({
+      kind: z.enum(["PersistentVolumeClaim", "EmptyDir"]).default("PersistentVolumeClaim"),
+      size: quantity.default(size),
+      storageClassName: name.optional(),
+    })
+    .prefault({});
+
+/** Ways the pods of a policy or a route need that no label can name. Ports are TCP. */
 const networkPolicies = z.strictObject({
   enabled: z.boolean().default(true),
   /** Where risk reaches the API server. A NetworkPolicy cannot name it, and its address differs from cluster to cluster. */
@@ -21,6 +30,9 @@ const networkPolicies = z.strictObject({
   /** Outgoing ways of brokers with market data from an exchange. */
   exchangeCidrs: z.array(z.string().max(50)).max(50).default(["0.0.0.0/0"]),
   exchangePorts: z.array(z.int().min(1).max(65_535)).max(5).default([443]),
+  /** Outgoing ways of gateways to hosted models and web search, and of local models to their registry. */
+  modelCidrs: z.array(z.string().max(50)).max(50).default(["0.0.0.0/0"]),
+  modelPorts: z.array(z.int().min(1).max(65_535)).max(5).default([443]),
   /** Outgoing ports of risk where a policy names a webhook: only its Secret knows the address. */
   webhookPorts: z.array(z.int().min(1).max(65_535)).min(1).max(5).default([443]),
 });
@@ -37,7 +49,7 @@ export const operatorConfig = z.strictObject({
   logLevel: z.enum(["trace", "debug", "info", "warn", "error"]).default("info"),
   healthPort: z.int().min(0).max(65_535).default(9090),
 
-  images: z.strictObject({ agent: image, risk: image, broker: image }),
+  images: z.strictObject({ agent: image, risk: image, broker: image, gateway: image, ollama: image }),
   imagePullPolicy: z.enum(["Always", "IfNotPresent", "Never"]).default("IfNotPresent"),
   imagePullSecrets: z.array(name).max(10).default([]),
 
@@ -56,24 +68,43 @@ export const operatorConfig = z.strictObject({
     })
     .prefault({}),
 
-  /** The broker's send log and the paper venue's events. `emptyDir` loses them with the pod: for trying things out only. */
-  brokerVolume: z
+  gateway: resources("40m", "96Mi").prefault({}),
+  ollama: z
     .strictObject({
-      kind: z.enum(["PersistentVolumeClaim", "EmptyDir"]).default("PersistentVolumeClaim"),
-      size: quantity.default("1Gi"),
-      storageClassName: name.optional(),
+      /** CPU request of a local model with `pinning: Shared`; its limit is `cpus`. */
+      sharedCpuRequest: quantity.default("100m"),
+      sharedMemoryRequest: quantity.default("256Mi"),
+      /** Where its weights are kept. `emptyDir` has them downloaded anew with each pod. */
+      volume: volume("20Gi"),
     })
     .prefault({}),
 
-  /** A Secret of these keys in each namespace that holds a RiskPolicy. The operator never reads it: pods mount it. */
+  /** The broker's send log and the paper venue's events. `emptyDir` loses them with the pod: for trying things out only. */
+  brokerVolume: volume("1Gi"),
+
+  /** A Secret of these keys in each namespace that holds a RiskPolicy or an LlmRoute. The operator never reads it: pods mount it. */
   postgres: z
     .strictObject({
       secretName: name.default("bellwether-postgres"),
       riskDsnKey: name.default("risk-dsn"),
       brokerDsnKey: name.default("broker-dsn"),
+      gatewayDsnKey: name.default("gateway-dsn"),
       /** Labels of the Postgres pods for the NetworkPolicies; empty with an external server, then any address on `port` is a named way. */
       podLabels: z.record(z.string().max(63), z.string().max(63)).default({ "app.kubernetes.io/component": "postgres" }),
       port: z.int().min(1).max(65_535).default(5432),
+    })
+    .prefault({}),
+
+  /** Cache, thoughts and the stream of profit and loss. Its Secret has to be in each namespace that is to use it; elsewhere nothing waits for it. */
+  valkey: z
+    .strictObject({
+      enabled: z.boolean().default(false),
+      secretName: name.default("bellwether-valkey"),
+      urlKey: name.default("url"),
+      /** Where its pods are. */
+      namespace: name.default("bellwether"),
+      podLabels: z.record(z.string().max(63), z.string().max(63)).default({ "app.kubernetes.io/component": "valkey" }),
+      port: z.int().min(1).max(65_535).default(6379),
     })
     .prefault({}),
 
@@ -94,6 +125,18 @@ export const operatorConfig = z.strictObject({
       /** `{service}` and `{namespace}` are filled in; a test or an operator outside the cluster puts its own here. */
       urlTemplate: z.string().startsWith("http").max(300).default("http://{service}.{namespace}.svc:8080"),
       tokenFile: file.default("/var/run/secrets/bellwether/risk.bellwether.dev/token"),
+      pollMs: z.int().min(50).max(60_000).default(2_000),
+      timeoutMs: z.int().min(100).max(60_000).default(3_000),
+    })
+    .prefault({}),
+
+  gatewayApi: z
+    .strictObject({
+      /** As `riskApi.urlTemplate`. */
+      urlTemplate: z.string().startsWith("http").max(300).default("http://{service}.{namespace}.svc:8080"),
+      /** Of the keeper beside a local model, which has no Service until it is ready. */
+      keeperPort: z.int().min(1).max(65_535).default(8080),
+      tokenFile: file.default("/var/run/secrets/bellwether/gateway.bellwether.dev/token"),
       pollMs: z.int().min(50).max(60_000).default(2_000),
       timeoutMs: z.int().min(100).max(60_000).default(3_000),
     })

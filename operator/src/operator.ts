@@ -1,25 +1,29 @@
 /** Puts the operator together: caches, links, controllers, and who is told of what. */
-import { API_VERSION, STRATEGY } from "@bellwether/crds";
+import { API_VERSION, LLM_ROUTE, OWNER_LABEL, STRATEGY } from "@bellwether/crds";
+import { type KeeperStatus, type RouteStatus, keeperStatus, routeStatus } from "@bellwether/gateway/config";
 import {
   CachedClient,
   Controller,
   EventRecorder,
   type KubernetesClient,
   type KubernetesMetrics,
+  type Stored,
   keyOf,
   ownersOfKind,
 } from "@bellwether/kubernetes";
 import type { Clock, Logger, Random } from "@bellwether/service-kit";
 import { checkpointReconciler } from "./checkpoint/reconcile.ts";
+import { MODEL_LABEL } from "./child-objects.ts";
 import type { OperatorConfig } from "./config.ts";
 import { Admissions } from "./ledger/admissions.ts";
 import type { NodeCpus, PodCpus } from "./ledger/cpu-ledger.ts";
 import { milliCores, podCpus } from "./ledger/pod-cpus.ts";
-import { llmRouteReconciler } from "./llm-route/reconcile.ts";
+import { llmRouteReconciler, modelUid } from "./llm-route/reconcile.ts";
 import { ChildWriter } from "./platform/child-writer.ts";
 import { type NodeAgentRef, NodeAssignments } from "./platform/node-assignments.ts";
-import { nodeCapacity } from "./platform/resources.ts";
+import { type Pod, nodeCapacity } from "./platform/resources.ts";
 import { type RiskChange, RiskLink } from "./platform/risk-link.ts";
+import { StatusLink } from "./platform/status-link.ts";
 import { StatusWriter } from "./platform/status-writer.ts";
 import { calmInTerminatingNamespaces } from "./platform/terminating-namespace.ts";
 import type { TokenIssuerReader } from "./platform/token-issuer.ts";
@@ -67,8 +71,11 @@ class Operator {
   readonly #options: OperatorOptions;
   readonly #strategies: Controller;
   readonly #policies: Controller;
-  readonly #others: readonly Controller[];
+  readonly #routes: Controller;
+  readonly #checkpoints: Controller;
   readonly #risk: RiskLink;
+  readonly #gateways: StatusLink<RouteStatus>;
+  readonly #keepers: StatusLink<KeeperStatus>;
   readonly #assignments: NodeAssignments;
   readonly #admissions: Admissions;
   readonly #cadence: WriteCadence;
@@ -105,8 +112,11 @@ class Operator {
       nodes: () => this.#nodes(),
       pods: () => this.#pods(),
       maxParallelAgents: config.maxParallelAgents,
-      onChange: (uids) => uids.forEach((uid) => this.#enqueueStrategy(uid)),
+      onChange: (uids) => uids.forEach((uid) => this.#enqueueClaim(uid)),
     });
+    const asked = { ...config.gatewayApi, clock, onChange: (id: string) => this.#enqueueClaim(id) };
+    this.#gateways = new StatusLink({ ...asked, who: "the gateway", schema: routeStatus });
+    this.#keepers = new StatusLink({ ...asked, who: "the keeper beside Ollama", schema: keeperStatus });
     this.#registrar = new Registrar(this.#risk, () => clock.nowMs());
     const base = { world, children, statuses, risk: this.#risk, cadence: this.#cadence, config, clock, log };
     const inputs = new InputReader(client, clock);
@@ -121,34 +131,42 @@ class Operator {
     this.#strategies = this.#controller(STRATEGY.kind, strategyReconciler(strategy));
     this.#policies = this.#controller("RiskPolicy", riskPolicyReconciler({ ...base, tokens: options.tokens }));
     const nowMs = (): number => clock.nowMs();
-    this.#others = [
-      this.#controller("LlmRoute", llmRouteReconciler({ informer: world.llmRoutes, statuses, nowMs })).watch(world.llmRoutes),
-      this.#controller("Checkpoint", checkpointReconciler({ informer: world.checkpoints, statuses, nowMs })).watch(
-        world.checkpoints,
-      ),
-    ];
+    const route = {
+      ...base,
+      client,
+      admissions: this.#admissions,
+      assignments: this.#assignments,
+      gateways: this.#gateways,
+      keepers: this.#keepers,
+      tokens: options.tokens,
+    };
+    this.#routes = this.#controller(LLM_ROUTE.kind, llmRouteReconciler(route));
+    const checkpoint = { informer: world.checkpoints, statuses, nowMs };
+    this.#checkpoints = this.#controller("Checkpoint", checkpointReconciler(checkpoint)).watch(world.checkpoints);
     this.#watch();
   }
 
   async run(signal: AbortSignal): Promise<void> {
     const { world, tokens } = this.#options;
-    this.#admissions.begin([...world.strategies.cache.list()].map(({ metadata }) => metadata.uid));
+    const claimants = [...world.strategies.cache.list(), ...world.llmRoutes.cache.list()];
+    this.#admissions.begin(claimants.map(({ metadata }) => metadata.uid));
     for (const { metadata } of world.policies.cache.list()) this.#policies.enqueue(keyOf(metadata));
     for (const { metadata } of world.strategies.cache.list()) this.#strategies.enqueue(keyOf(metadata));
-    for (const { metadata } of world.llmRoutes.cache.list()) this.#others[0]?.enqueue(keyOf(metadata));
-    for (const { metadata } of world.checkpoints.cache.list()) this.#others[1]?.enqueue(keyOf(metadata));
+    for (const { metadata } of world.llmRoutes.cache.list()) this.#routes.enqueue(keyOf(metadata));
+    for (const { metadata } of world.checkpoints.cache.list()) this.#checkpoints.enqueue(keyOf(metadata));
     const onKeys = (): void => {
       for (const { metadata } of world.policies.cache.list()) this.#policies.enqueue(keyOf(metadata));
+      for (const { metadata } of world.llmRoutes.cache.list()) this.#routes.enqueue(keyOf(metadata));
     };
     try {
       await Promise.all([
-        ...[this.#strategies, this.#policies, ...this.#others].map((controller) => controller.run(signal)),
+        ...[this.#strategies, this.#policies, this.#routes, this.#checkpoints].map((controller) => controller.run(signal)),
         tokens.run(onKeys, signal),
         ...(this.#options.config.nodeAgent.enabled ? [this.#assignments.run(signal)] : []),
       ]);
     } finally {
       for (const unsubscribe of this.#unsubscribe) unsubscribe();
-      await this.#risk.close();
+      await Promise.all([this.#risk.close(), this.#gateways.close(), this.#keepers.close()]);
       await this.#events.flush();
     }
   }
@@ -185,7 +203,9 @@ class Operator {
         { settleMs: strategiesSettleMs },
       )
       .watch(world.pods, ({ object }) => this.#policyOfPod(object.metadata.ownerReferences?.[0]?.uid));
+    this.#routes.watch(world.llmRoutes).watch(world.pods, ({ object }) => this.#routeOfPod(object));
     for (const informer of world.children.values()) {
+      this.#routes.watch(informer, ownersOfKind(LLM_ROUTE.kind, API_VERSION));
       this.#strategies.watch(informer, ownersOfKind(STRATEGY.kind, API_VERSION));
       this.#policies.watch(informer, ownersOfKind("RiskPolicy", API_VERSION));
     }
@@ -207,6 +227,9 @@ class Operator {
         this.#risk.untrack({ namespace: object.metadata.namespace ?? "", name: object.metadata.name });
         this.#cadence.forget(object.metadata.uid);
       }),
+      world.llmRoutes.cache.subscribe(({ type, object }) => {
+        if (type === "deleted") this.#forgetRoute(object.metadata.uid);
+      }),
       world.pods.cache.subscribe(({ object, previous, type }) => {
         if (type === "deleted" || JSON.stringify(podCpus(object)) !== JSON.stringify(previous && podCpus(previous)))
           this.#admissions.changed();
@@ -222,6 +245,20 @@ class Operator {
     this.#admissions.withdraw(uid);
     this.#registrar.forget(uid);
     this.#cadence.forget(uid);
+  }
+
+  #forgetRoute(uid: string): void {
+    this.#admissions.seen(uid);
+    this.#admissions.withdrawBelow(uid);
+    this.#gateways.untrack(uid);
+    for (const id of this.#keepers.idsBelow(`${uid}/`)) this.#keepers.untrack(id);
+    this.#cadence.forget(uid);
+  }
+
+  /** Pods of a route belong to its Deployment's ReplicaSet or its StatefulSets; which route it is, their label says. */
+  #routeOfPod({ metadata }: Stored<Pod>): string[] {
+    const name = metadata.labels?.[OWNER_LABEL.LlmRoute];
+    return name === undefined ? [] : [keyOf({ namespace: metadata.namespace, name })];
   }
 
   #strategiesOf(policyKey: string): string[] {
@@ -261,14 +298,31 @@ class Operator {
   #assignmentChanged(node: string): void {
     this.#admissions.changed();
     for (const pod of this.#options.world.pods.cache.list()) {
-      const owner = pod.spec?.nodeName === node ? strategyOwner(pod) : undefined;
-      if (owner !== undefined) this.#enqueueStrategy(owner);
+      const claim = pod.spec?.nodeName === node ? this.#claimOf(pod) : undefined;
+      if (claim !== undefined) this.#enqueueClaim(claim);
     }
   }
 
-  #enqueueStrategy(uid: string): void {
-    const strategy = this.#options.world.strategies.cache.byIndex(BY_UID, uid)[0];
+  /** @param uid of a strategy, of a route, or of a route's model */
+  #enqueueClaim(uid: string): void {
+    const { world } = this.#options;
+    const [owner = uid] = uid.split("/");
+    const strategy = world.strategies.cache.byIndex(BY_UID, owner)[0];
     if (strategy) this.#strategies.enqueue(keyOf(strategy.metadata));
+    const route = world.llmRoutes.cache.byIndex(BY_UID, owner)[0];
+    if (route) this.#routes.enqueue(keyOf(route.metadata));
+  }
+
+  /** The claim in the ledger that a pod belongs to. A label alone is nobody's word: the StatefulSet of an Ollama pod is looked for. */
+  #claimOf({ metadata }: Stored<Pod>): string | undefined {
+    const strategy = strategyOwner({ metadata });
+    const model = metadata.labels?.[MODEL_LABEL];
+    const owner = metadata.ownerReferences?.[0];
+    if (strategy !== undefined || model === undefined || owner?.kind !== "StatefulSet") return strategy;
+    const sets = this.#options.world.children.get("StatefulSet")?.cache;
+    const set = sets?.get(keyOf({ namespace: metadata.namespace, name: owner.name }));
+    const route = set?.metadata.uid === owner.uid ? set.metadata.ownerReferences?.[0] : undefined;
+    return route?.kind === LLM_ROUTE.kind ? modelUid(route.uid, model) : undefined;
   }
 
   #nodeAgents(): NodeAgentRef[] {
@@ -300,7 +354,7 @@ class Operator {
   #pods(): PodCpus[] {
     return [...this.#options.world.pods.cache.list()].flatMap((pod) => {
       const cpus = podCpus(pod);
-      const claimUid = strategyOwner(pod);
+      const claimUid = this.#claimOf(pod);
       return cpus ? [{ ...cpus, ...(claimUid !== undefined && { claimUid }) }] : [];
     });
   }

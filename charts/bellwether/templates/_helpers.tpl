@@ -43,19 +43,20 @@ projected:
   "serviceAccountName" "bellwether-operator"
   "watchNamespaces" .Values.operator.watchNamespaces
   "logLevel" .Values.operator.logLevel
-  "images" (dict "agent" .Values.images.agent "risk" .Values.images.risk "broker" .Values.images.broker)
+  "images" (dict "agent" .Values.images.agent "risk" .Values.images.risk "broker" .Values.images.broker "gateway" .Values.images.gateway "ollama" .Values.images.ollama)
   "imagePullPolicy" .Values.imagePullPolicy
   "imagePullSecrets" .Values.imagePullSecrets
   "maxParallelAgents" .Values.operator.maxParallelAgents
   "sharedCores" .Values.operator.sharedCores
   "postgres" (dict "secretName" .Values.postgres.secretName "podLabels" (ternary (dict "app.kubernetes.io/component" "postgres") dict .Values.postgres.enabled))
+  "valkey" (dict "enabled" .Values.valkey.enabled "secretName" .Values.valkey.secretName "namespace" .Release.Namespace)
   "nodeAgent" (dict "enabled" .Values.nodeAgent.enabled "namespace" .Values.nodeAgent.namespace)
   "networkPolicies" (dict "enabled" .Values.networkPolicies.enabled "apiServerCidrs" .Values.networkPolicies.apiServerCidrs "apiServerPorts" .Values.networkPolicies.apiServerPorts "webhookPorts" .Values.networkPolicies.webhookPorts)
 -}}
 {{- mergeOverwrite $config .Values.operator.config | toPrettyJson -}}
 {{- end }}
 
-{{/* The pod of a hook Job. Call with (dict "root" $ "hook" "create-postgres-secret" "serviceAccount" "…" "timeoutSeconds" 120). */}}
+{{/* The pod of a hook Job. Call with (dict "root" $ "hook" "create-secrets" "serviceAccount" "…" "timeoutSeconds" 120). */}}
 {{- define "bellwether.hookPod" -}}
 metadata:
   labels: {{- include "bellwether.labels" (dict "root" .root "component" "chart-hook") | nindent 4 }}
@@ -77,7 +78,8 @@ spec:
       env:
         - { name: BELLWETHER_CHART_HOOK, value: {{ .hook }} }
         - { name: BELLWETHER_NAMESPACE, value: {{ .root.Release.Namespace }} }
-        - { name: BELLWETHER_POSTGRES_SECRET, value: {{ .root.Values.postgres.secretName }} }
+        - { name: BELLWETHER_POSTGRES_SECRET, value: {{ and .root.Values.postgres.enabled .root.Values.postgres.createSecret | ternary .root.Values.postgres.secretName "" | quote }} }
+        - { name: BELLWETHER_VALKEY_SECRET, value: {{ and .root.Values.valkey.enabled .root.Values.valkey.createSecret | ternary .root.Values.valkey.secretName "" | quote }} }
         - { name: BELLWETHER_TIMEOUT_SECONDS, value: {{ .timeoutSeconds | quote }} }
         - { name: BELLWETHER_WATCH_NAMESPACES, value: {{ join "," .root.Values.operator.watchNamespaces | quote }} }
       resources: {{- toYaml .root.Values.hooks.resources | nindent 8 }}

@@ -19,6 +19,11 @@ describe("Go builds", () => {
     expect(builds[1]?.args.at(-1)).toMatch(/^helm\.sh\/helm\/v4\/cmd\/helm@v\d+\.\d+\.\d+$/);
   });
 
+  test("Ollama alone is compiled with C++, everything else is static", () => {
+    const builds = goBuilds(["coredns", "kubelet", "ollama"], "/out");
+    expect(builds.filter(({ cgo }) => cgo).map(({ names }) => names)).toEqual([["ollama"]]);
+  });
+
   test("Kubernetes is stamped with its version, or it would call itself v0.0.0-master", () => {
     expect(goBuilds(["kubelet"], "/out")[0]?.args.join(" ")).toMatch(/component-base\/version\.gitVersion=v1\.\d+\.\d+/);
   });

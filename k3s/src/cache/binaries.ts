@@ -16,24 +16,28 @@ export type BuiltBinary =
   | "kube-scheduler"
   | "kubeconform"
   | "kubectl"
-  | "kubelet";
+  | "kubelet"
+  | "ollama";
 
 /** `etcd` comes from the Debian package etcd-server: see `ensurePackages` in packages.ts. */
 export type BinaryName = BuiltBinary | "etcd";
 
-/** One `go build` or `go install`: which programs it makes and how. All of them static (CGO off): they must run in scratch images, too. */
+/** One `go build` or `go install`: which programs it makes and how. All but Ollama, whose arithmetic is C++, are static: they must run in scratch images, too. */
 export interface GoBuild {
   readonly names: readonly BuiltBinary[];
   readonly args: readonly string[];
   readonly cwd?: string;
   /** The module graph is fixed by our go.mod (false) or by the module's own (true: `go install module@version`). */
   readonly install: boolean;
+  /** Needs a C++ compiler, and its result the libraries that `ldd` names. */
+  readonly cgo: boolean;
 }
 
 const modules: Readonly<Record<string, string>> = {
   coredns: `github.com/coredns/coredns@v${versions.coredns}`,
   helm: `helm.sh/helm/v4/cmd/helm@v${versions.helm}`,
   kubeconform: `github.com/yannh/kubeconform/cmd/kubeconform@v${versions.kubeconform}`,
+  ollama: `github.com/ollama/ollama@v${versions.ollama}`,
 };
 
 /** Kubernetes reads its own version from these variables; unstamped it calls itself v0.0.0-master. */
@@ -57,6 +61,7 @@ export function goBuilds(names: readonly BuiltBinary[], outputDirectory: string)
     .map((name) => ({
       names: [name],
       install: true,
+      cgo: name === "ollama",
       args: ["install", "-v", "-trimpath", "-ldflags", "-s -w", modules[name] ?? ""],
     }));
   if (kubernetes.length === 0) return builds;
@@ -72,7 +77,7 @@ export function goBuilds(names: readonly BuiltBinary[], outputDirectory: string)
     `${outputDirectory}/`,
     ...packages,
   ];
-  return [{ names: kubernetes, install: false, args, cwd: kubernetesModule }, ...builds];
+  return [{ names: kubernetes, install: false, cgo: false, args, cwd: kubernetesModule }, ...builds];
 }
 
 async function runBuild(build: GoBuild, outputDirectory: string, report: (line: string) => void): Promise<void> {
@@ -89,7 +94,13 @@ async function runBuild(build: GoBuild, outputDirectory: string, report: (line: 
     else if (line.includes("/") || /^[a-z]+$/.test(line)) report(`compiled ${++packages} packages, last ${line.trim()}`);
   };
   // GOFLAGS of the user's environment would change the build (and -mod=vendor would break it); GOBIN is where `go install` writes.
-  const env = { CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false", GOBIN: outputDirectory, GOTOOLCHAIN: "auto", GOWORK: "off" };
+  const env = {
+    CGO_ENABLED: build.cgo ? "1" : "0",
+    GOFLAGS: "-buildvcs=false",
+    GOBIN: outputDirectory,
+    GOTOOLCHAIN: "auto",
+    GOWORK: "off",
+  };
   try {
     await run(go, build.args, { ...(build.cwd ? { cwd: build.cwd } : {}), env, onLine });
   } catch (cause) {

@@ -9,6 +9,8 @@ interface PackageNeed {
 
 const imageNeeds: readonly PackageNeed[] = [
   { package: "buildah", command: "buildah" },
+  // Ollama is built with it.
+  { package: "g++", command: "g++" },
   { package: "mmdebstrap", command: "mmdebstrap" },
 ];
 

@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { ensureBinaries } from "../cache/binaries.ts";
 import { ClusterError } from "../errors.ts";
 import { findCommand, run } from "../shell.ts";
 import { versions } from "../versions.ts";
 import { bundleService } from "./bundle.ts";
+import { type DebianRoot, ensureDebianRoot, postgresRoot, valkeyRoot } from "./debian-root.ts";
 import { assembleContext, buildImage, type BuiltImage } from "./image-builder.ts";
 import { pruneLayout } from "./oci-layout.ts";
 import { missingEntries, repositoryRoot, type ServiceImage, serviceImages } from "./image-list.ts";
@@ -42,76 +43,36 @@ async function nodeBase(cache: string): Promise<BuiltImage> {
   return buildImage({ name: "node-base", dockerfile: dockerfileOf("node-base"), context, args: {}, keepInStorage: true }, cache);
 }
 
-const postgresPackages = [`postgresql-${versions.postgres}`, `postgresql-${versions.postgres}-pgvector`];
-/** Debian release that carries this major version of Postgres. */
-const postgresRelease = "trixie";
-/** As in the official image, so that the chart's security context and volumes fit both. */
-const postgresUser = 999;
-
-function mmdebstrapArguments(output: string): string[] {
-  const excluded = ["man", "doc", "info", "locale", "bug", "lintian"].map(
-    (name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`,
-  );
-  const hooks = [
-    `chroot "$1" usermod --uid ${postgresUser} postgres`,
-    `chroot "$1" groupmod --gid ${postgresUser} postgres`,
-    'rm -rf "$1"/var/lib/postgresql "$1"/var/cache/apt "$1"/var/lib/apt/lists "$1"/var/log "$1"/usr/lib/postgresql/*/lib/bitcode',
-    `mkdir -p "$1"/var/lib/postgresql/data "$1"/docker-entrypoint-initdb.d "$1"/var/log "$1"/run/postgresql`,
-    `chown ${postgresUser}:${postgresUser} "$1"/var/lib/postgresql "$1"/var/lib/postgresql/data "$1"/run/postgresql`,
-  ];
-  const apt = ['--aptopt=Apt::Install-Recommends "false"'];
-  return [
-    "--variant=minbase",
-    "--mode=root",
-    `--include=${postgresPackages.join(",")}`,
-    ...excluded,
-    ...apt,
-    ...hooks.map((hook) => `--customize-hook=${hook}`),
-    postgresRelease,
-    output,
-  ];
+/** Stands for the official image of Ollama: the program built from source, for CPUs only, where the official one has it. Its libraries are Node's, too. */
+async function ollamaProgram(cache: string, report: Report): Promise<BuiltImage> {
+  const { ollama } = await ensureBinaries(["ollama"], { report, directory: cache });
+  const context = contextOf(cache, "ollama-program");
+  assembleContext(context, new Map([["root/usr/bin/ollama", ollama]]));
+  const libraries = path.join(context, "root/usr/lib/ollama");
+  mkdirSync(libraries, { recursive: true });
+  writeFileSync(path.join(libraries, "built-from-source"), `${versions.ollama}, CPU only\n`);
+  const dockerfile = dockerfileOf("ollama-program");
+  return buildImage({ name: "ollama-program", dockerfile, context, args: {}, keepInStorage: true }, cache);
 }
 
-/** A root file system of Debian packages, about a minute; kept until the package list changes. */
-async function postgresRoot(cache: string, report: Report): Promise<string> {
-  const directory = path.join(cache, "postgres");
-  mkdirSync(directory, { recursive: true });
-  const key = createHash("sha256")
-    .update(JSON.stringify(mmdebstrapArguments("root.tar")))
-    .digest("hex")
-    .slice(0, 12);
-  const root = path.join(directory, `root-${key}.tar`);
-  if (existsSync(root)) return root;
-  report(`installing ${postgresPackages.join(" and ")} of Debian ${postgresRelease} into an image root (about a minute)`);
-  const partial = path.join(directory, "partial.tar");
-  rmSync(partial, { force: true });
-  await run("mmdebstrap", mmdebstrapArguments(partial), {
-    timeoutMs: 900_000,
-    onLine: (line) => line.startsWith("I:") && report(line),
-  });
-  for (const file of readdirSync(directory)) if (file.startsWith("root-")) rmSync(path.join(directory, file));
-  renameSync(partial, root);
-  return root;
-}
-
-async function postgres(cache: string, report: Report): Promise<BuiltImage> {
-  const root = await postgresRoot(cache, report);
-  const context = contextOf(cache, "postgres");
-  const key = path.basename(root);
-  const entrypoint = path.join(path.dirname(dockerfileOf("postgres")), "entrypoint.sh");
-  // The root's name holds its hash: half a gigabyte need not be read again to see that nothing has changed.
-  const files = new Map([["entrypoint.sh", entrypoint]]);
+/** An image of a Debian root. Its name holds its hash: half a gigabyte need not be read again to see that nothing has changed. */
+async function debianImage(
+  root: DebianRoot,
+  files: ReadonlyMap<string, string>,
+  at: { cache: string; report: Report },
+): Promise<BuiltImage> {
+  const { name } = root;
+  const archive = await ensureDebianRoot(root, path.join(at.cache, name), at.report);
+  const context = contextOf(at.cache, name);
   assembleContext(context, files);
-  return buildImage(
-    {
-      name: "postgres",
-      dockerfile: dockerfileOf("postgres"),
-      context,
-      args: { ROOT: key },
-      linked: new Map([["root.tar", root]]),
-    },
-    cache,
-  );
+  mkdirSync(context, { recursive: true });
+  const args = { ROOT: path.basename(archive) };
+  return buildImage({ name, dockerfile: dockerfileOf(name), context, args, linked: new Map([["root.tar", archive]]) }, at.cache);
+}
+
+function postgres(cache: string, report: Report): Promise<BuiltImage> {
+  const entrypoint = path.join(path.dirname(dockerfileOf("postgres")), "entrypoint.sh");
+  return debianImage(postgresRoot, new Map([["entrypoint.sh", entrypoint]]), { cache, report });
 }
 
 async function coredns(cache: string): Promise<BuiltImage> {
@@ -128,12 +89,14 @@ async function pause(cache: string): Promise<BuiltImage> {
   return buildImage({ name: "pause", dockerfile: dockerfileOf("pause"), context, args: {} }, cache);
 }
 
-async function service(image: ServiceImage, base: BuiltImage, cache: string): Promise<BuiltImage> {
+/** @param bases by the build argument that `FROM` takes them from */
+async function service(image: ServiceImage, bases: Readonly<Record<string, BuiltImage>>, cache: string): Promise<BuiltImage> {
   const context = contextOf(cache, image.name);
   rmSync(context, { recursive: true, force: true });
   await bundleService(image, context);
-  const dockerfile = path.join(repositoryRoot, image.workspace, "Dockerfile");
-  return buildImage({ name: image.name, dockerfile, context, args: { BASE: base.reference }, base }, cache);
+  const dockerfile = path.join(repositoryRoot, image.dockerfile);
+  const args = Object.fromEntries(Object.entries(bases).map(([name, base]) => [name, base.reference]));
+  return buildImage({ name: image.name, dockerfile, context, args, bases: Object.values(bases) }, cache);
 }
 
 /**
@@ -158,16 +121,19 @@ export async function buildImages(
   for (const name of ownImages) await add(name, own[name]());
   if (!what.platform) return built;
   await add("postgres", postgres(cache, report));
+  await add("valkey", debianImage(valkeyRoot, new Map(), { cache, report }));
   const base = await nodeBase(cache);
+  const program = await ollamaProgram(cache, report);
   for (const image of serviceImages()) {
     const missing = missingEntries(image);
     if (missing.length > 0)
       throw new ClusterError("IMAGE_BUILD_FAILED", `${image.workspace}: ${missing.join(", ")} does not exist`);
-    await add(image.name, service(image, base, cache));
+    const bases = { BASE: base, ...(image.name === "ollama" && { OLLAMA: program }) };
+    await add(image.name, service(image, bases, cache));
   }
   pruneLayout(
     base.layout,
-    [base, ...built.values()].map((image) => image.reference),
+    [base, program, ...built.values()].map((image) => image.reference),
   );
   return built;
 }

@@ -12,8 +12,8 @@ export interface ImageBuild {
   readonly context: string;
   /** `--build-arg` values; part of the content hash. */
   readonly args: Readonly<Record<string, string>>;
-  /** An image that `FROM` names: loaded into buildah's storage first when it is not there. */
-  readonly base?: BuiltImage;
+  /** Images that `FROM` names: loaded into buildah's storage first when they are not there. */
+  readonly bases?: readonly BuiltImage[];
   /** True for an image that others build on. */
   readonly keepInStorage?: boolean;
   /** Large files hard-linked into the context after hashing: their name elsewhere (in `args`) must stand for their content. */
@@ -86,7 +86,7 @@ async function ensureBase(tool: Buildah, base: BuiltImage): Promise<void> {
 
 async function buildInto(layout: string, build: ImageBuild, target: { tool: Buildah; reference: string }): Promise<void> {
   const { tool, reference } = target;
-  if (build.base) await ensureBase(tool, build.base);
+  for (const base of build.bases ?? []) await ensureBase(tool, base);
   for (const [inside, from] of build.linked ?? []) linkSync(from, path.join(build.context, inside));
   const args = Object.entries(build.args).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
   // A fixed timestamp: the same content has the same digest, whenever it is built.

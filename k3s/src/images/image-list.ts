@@ -10,6 +10,8 @@ export interface ServiceImage {
   readonly workspace: string;
   /** Bundle name → entry file in the workspace; `main` starts. */
   readonly entries: Readonly<Record<string, string>>;
+  /** File below the root. */
+  readonly dockerfile: string;
 }
 
 const workspaces: Readonly<Record<string, string>> = {
@@ -17,17 +19,28 @@ const workspaces: Readonly<Record<string, string>> = {
   agent: "runtimes/agent",
   risk: "runtimes/risk",
   broker: "runtimes/broker",
+  gateway: "runtimes/gateway",
   "node-agent": "runtimes/node-agent",
+};
+
+/** Ollama beside the program that loads, warms and watches its one model. */
+const ollama: ServiceImage = {
+  name: "ollama",
+  workspace: "runtimes/gateway",
+  entries: { main: "src/keeper/main.ts" },
+  dockerfile: "k3s/images/ollama/Dockerfile",
 };
 
 /** All service images; further bundles of one (the agent's sandbox) stand in its package.json under `bellwether.entries`. */
 export function serviceImages(root: string = repositoryRoot): ServiceImage[] {
-  return Object.entries(workspaces).map(([name, workspace]) => {
+  const services = Object.entries(workspaces).map(([name, workspace]) => {
     const manifest = JSON.parse(readFileSync(path.join(root, workspace, "package.json"), "utf8")) as {
       bellwether?: { entries?: Record<string, string> };
     };
-    return { name, workspace, entries: manifest.bellwether?.entries ?? { main: "src/main.ts" } };
+    const entries = manifest.bellwether?.entries ?? { main: "src/main.ts" };
+    return { name, workspace, entries, dockerfile: path.join(workspace, "Dockerfile") };
   });
+  return [...services, ollama];
 }
 
 /** Entry files that do not exist: a service that is not written yet. */

@@ -12,8 +12,11 @@ const imageKeys: Readonly<Record<string, string>> = {
   agent: "agent",
   risk: "risk",
   broker: "broker",
+  gateway: "gateway",
+  ollama: "ollama",
   "node-agent": "nodeAgent",
   postgres: "postgres",
+  valkey: "valkey",
 };
 
 /** Values that only the bring-up knows: what was built, and what kind of cluster it goes to. */

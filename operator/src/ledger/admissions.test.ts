@@ -6,6 +6,7 @@ const node: NodeCpus = { name: "droplet", allocatableMilli: 1900, exclusivePoolC
 const claim = (uid: string, fields: Partial<Claim> = {}): Claim => ({
   uid,
   name: `default/${uid}`,
+  isAgent: true,
   pinning: "Exclusive",
   cores: 1,
   requestMilli: 50,

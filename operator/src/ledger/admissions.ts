@@ -58,6 +58,12 @@ export class Admissions {
     if (this.#claims.delete(uid)) this.changed();
   }
 
+  /** Withdraws what an object of several claims (`<uid>/<name>`) no longer asks for. */
+  withdrawBelow(uid: string, wanted: readonly string[] = []): void {
+    for (const claimUid of this.#claims.keys())
+      if (claimUid.startsWith(`${uid}/`) && !wanted.includes(claimUid)) this.withdraw(claimUid);
+  }
+
   /** Nodes or pods have changed. */
   changed(): void {
     this.#decided = undefined;

@@ -17,6 +17,7 @@ const small: PodCpus = { node: "droplet", requestMilli: 900, exclusiveCores: 0 }
 const claim = (uid: string, fields: Partial<Claim> = {}): Claim => ({
   uid,
   name: `default/${uid}`,
+  isAgent: true,
   pinning: "Exclusive",
   cores: 1,
   requestMilli: 50,

@@ -38,6 +38,8 @@ export interface Claim {
   /** `namespace/name`, for messages. */
   readonly name: string;
   /** `Exclusive`: `cores` whole cores of its own; `Shared`: `requestMilli` of the shared ones. */
+  /** Counts among `maxParallelAgents`; a language model does not. */
+  readonly isAgent: boolean;
   readonly pinning: "Exclusive" | "Shared";
   readonly cores: number;
   readonly requestMilli: number;
@@ -90,7 +92,7 @@ export function admit(input: LedgerInput): ReadonlyMap<string, Admission> {
   let running = 0;
   for (const claim of [...input.claims].sort(inOrder)) {
     if (claim.holds) {
-      running += 1;
+      running += Number(claim.isAgent);
       // Its pod is not bound yet, or is being replaced: its cores are spoken for all the same.
       if (!placed.has(claim.uid)) take(bestRoom(rooms, claim), claim);
       admissions.set(claim.uid, { granted: true });
@@ -98,7 +100,7 @@ export function admit(input: LedgerInput): ReadonlyMap<string, Admission> {
     }
     const admission = decide(claim, rooms, { running, maximum: input.maxParallelAgents });
     if (admission.granted) {
-      running += 1;
+      running += Number(claim.isAgent);
       take(bestRoom(rooms, claim), claim);
     }
     admissions.set(claim.uid, admission);
@@ -107,7 +109,7 @@ export function admit(input: LedgerInput): ReadonlyMap<string, Admission> {
 }
 
 function decide(claim: Claim, rooms: readonly Room[], agents: { running: number; maximum: number }): Admission {
-  if (agents.running >= agents.maximum) return { granted: false, reason: "MaxParallelAgents", ...agents };
+  if (claim.isAgent && agents.running >= agents.maximum) return { granted: false, reason: "MaxParallelAgents", ...agents };
   const room = bestRoom(rooms, claim);
   if (!room) return { granted: false, reason: "NoNode" };
   if (claim.pinning === "Shared") {

@@ -1,7 +1,25 @@
 import type { PolicyRule } from "../policy-rule.ts";
 
-/** LlmRoutes are watched and answered with `Ready=Unknown, NotReconciled`: nothing else is done with them yet. */
+/** What the LlmRoute controller does in the namespaces it watches. `delete` takes away the pods of a model that left the route. */
 export const rules: readonly PolicyRule[] = [
   { apiGroups: ["bellwether.dev"], resources: ["llmroutes"], verbs: ["get", "list", "watch"] },
   { apiGroups: ["bellwether.dev"], resources: ["llmroutes/status"], verbs: ["patch"] },
+  // Owner references with blockOwnerDeletion need it where OwnerReferencesPermissionEnforcement is on.
+  { apiGroups: ["bellwether.dev"], resources: ["llmroutes/finalizers"], verbs: ["update"] },
+  {
+    apiGroups: ["apps"],
+    resources: ["deployments", "statefulsets"],
+    verbs: ["get", "list", "watch", "create", "patch", "delete"],
+  },
+  // `get` of ConfigMaps also answers whether a model's file exists, before a pod waits for it in vain.
+  {
+    apiGroups: [""],
+    resources: ["services", "configmaps", "serviceaccounts"],
+    verbs: ["get", "list", "watch", "create", "patch", "delete"],
+  },
+  {
+    apiGroups: ["networking.k8s.io"],
+    resources: ["networkpolicies"],
+    verbs: ["get", "list", "watch", "create", "patch", "delete"],
+  },
 ];

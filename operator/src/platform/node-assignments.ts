@@ -1,6 +1,7 @@
 /** What the kubelets say about their CPUs, asked from the node agent of each node every few seconds. */
 import { type NodeCpus, nodeCpus } from "@bellwether/node-agent/config";
 import { type Clock, type Logger, ServiceClient, messageOf } from "@bellwether/service-kit";
+import type { Assignment } from "../ledger/pinned.ts";
 
 export interface NodeAgentRef {
   readonly node: string;
@@ -18,10 +19,6 @@ export interface NodeAssignmentsOptions {
   /** Called when anything the kubelet of a node says has changed, or when it can no longer be heard. */
   onChange(node: string): void;
 }
-
-export type Assignment =
-  | { readonly known: false; readonly message: string }
-  | { readonly known: true; readonly policy: "static" | "none"; readonly cpus: string | undefined };
 
 interface Heard {
   cpus: NodeCpus | undefined;

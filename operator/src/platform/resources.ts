@@ -63,6 +63,7 @@ export const childResources: readonly Resource[] = [
   defineResource({ group: "", version: "v1", plural: "serviceaccounts", kind: "ServiceAccount", namespaced: true }),
   defineResource({ group: "", version: "v1", plural: "services", kind: "Service", namespaced: true }),
   defineResource({ group: "apps", version: "v1", plural: "statefulsets", kind: "StatefulSet", namespaced: true }),
+  defineResource({ group: "apps", version: "v1", plural: "deployments", kind: "Deployment", namespaced: true }),
   defineResource({
     group: "networking.k8s.io",
     version: "v1",

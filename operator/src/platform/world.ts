@@ -1,5 +1,5 @@
 /** What the operator watches. One informer a kind; every cache is read, never changed. */
-import type { Checkpoint, LlmRoute, RiskPolicy, Strategy } from "@bellwether/crds";
+import { type Checkpoint, type LlmRoute, OWNER_LABEL, type RiskPolicy, type Strategy } from "@bellwether/crds";
 import {
   Informer,
   type InformerOptions,
@@ -51,6 +51,8 @@ export interface World {
 export const BY_POLICY = "policy";
 /** Index of pods and children: uid of the controlling owner. */
 export const BY_OWNER = "owner";
+/** Index of pods: `namespace/route` that their label names; whose they are, their owners say. */
+export const BY_ROUTE = "route";
 /** Index of our own objects: their uid. */
 export const BY_UID = "uid";
 
@@ -74,7 +76,11 @@ export function watchWorld(options: WorldOptions): World {
     .addIndex(BY_POLICY, ({ metadata, spec }) => [keyOf({ namespace: metadata.namespace, name: spec.riskPolicyRef.name })])
     .addIndex(BY_UID, byUid);
   world.policies.cache.addIndex(BY_UID, byUid);
-  world.pods.cache.addIndex(BY_OWNER, byOwner);
+  world.llmRoutes.cache.addIndex(BY_UID, byUid);
+  world.pods.cache.addIndex(BY_OWNER, byOwner).addIndex(BY_ROUTE, ({ metadata }) => {
+    const route = metadata.labels?.[OWNER_LABEL.LlmRoute];
+    return route === undefined ? [] : [keyOf({ namespace: metadata.namespace, name: route })];
+  });
   for (const informer of world.children.values()) informer.cache.addIndex(BY_OWNER, byOwner);
   const { children, ...kinds } = world;
   return { ...world, all: [...Object.values(kinds), ...children.values()] as unknown as Informer<never>[] };

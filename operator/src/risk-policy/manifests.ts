@@ -3,31 +3,23 @@ import { type RiskAccount, type RiskPolicy, marketDataOf } from "@bellwether/crd
 import { brokerName, riskName } from "../child-name.ts";
 import {
   ACCOUNT_LABEL,
-  API_PORT,
-  CONFIG_HASH,
   type ChildFields,
-  HEALTH_PORT,
   type Manifest,
   type Mounted,
   claimVolume,
   configMap,
   configVolume,
-  containerSecurityContext,
   credentialsVolume,
-  imageFields,
   keyVolume,
-  labelsOf,
   metadataOf,
-  podSecurityContext,
   scratchVolume,
   serviceAccount,
-  serviceProbes,
   tokenVolume,
 } from "../child-objects.ts";
 import type { OperatorConfig } from "../config.ts";
-import { digestOf } from "../digest.ts";
 import { DATASET_DIRECTORY } from "../rendered-config.ts";
-import { ALERTS_DIRECTORY, CREDENTIALS_DIRECTORY, DATA_DIRECTORY, POSTGRES_DIRECTORY } from "./service-configs.ts";
+import { ownVolume, postgresVolume, service, sharedResources, statefulSet, valkeyVolumes } from "../service-objects.ts";
+import { ALERTS_DIRECTORY, CREDENTIALS_DIRECTORY, DATA_DIRECTORY } from "./service-configs.ts";
 
 export interface ServiceFields {
   readonly policy: RiskPolicy;
@@ -46,6 +38,7 @@ export function riskChildren(fields: ServiceFields): Manifest[] {
     scratchVolume,
     tokenVolume("broker.bellwether.dev"),
     postgresVolume(config, config.postgres.riskDsnKey),
+    ...valkeyVolumes(config),
     ...webhookVolumes(policy),
   ];
   return [
@@ -59,7 +52,7 @@ export function riskChildren(fields: ServiceFields): Manifest[] {
       config,
       configText,
       image: config.images.risk,
-      resources: config.risk,
+      resources: sharedResources(config.risk),
       volumes,
       claims: [],
       // The one runtime beside the operator with a way to the API server: get and watch of one object.
@@ -77,7 +70,8 @@ export function brokerChildren(fields: ServiceFields, account: RiskAccount): Man
     name: brokerName(policy.metadata.name, account.name),
     labels: { [ACCOUNT_LABEL]: account.name },
   } as const;
-  const data = dataVolume(config);
+  // Send log and the paper venue's log: they must outlive the pod.
+  const data = ownVolume(config.brokerVolume, { name: "data", mountPath: DATA_DIRECTORY });
   const volumes = [
     configVolume(child.name),
     scratchVolume,
@@ -95,100 +89,11 @@ export function brokerChildren(fields: ServiceFields, account: RiskAccount): Man
       config,
       configText,
       image: config.images.broker,
-      resources: config.broker,
+      resources: sharedResources(config.broker),
       volumes,
       claims: data.claims,
-      automountServiceAccountToken: false,
     }),
   ];
-}
-
-interface StatefulSetFields {
-  readonly child: ChildFields;
-  readonly config: OperatorConfig;
-  readonly configText: string;
-  readonly image: string;
-  readonly resources: OperatorConfig["risk"];
-  readonly volumes: readonly Mounted[];
-  readonly claims: readonly { readonly template: object; readonly mount: object }[];
-  readonly automountServiceAccountToken: boolean;
-}
-
-/**
- * One replica: a StatefulSet never runs two of a name at once, and should two run all the same, the journal's writer epoch lets one write.
- * `Parallel`, because an ordered one does not replace a pod that never became ready, not even by the version that would mend it.
- */
-function statefulSet(fields: StatefulSetFields): Manifest {
-  const { child, claims } = fields;
-  const labels = { ...labelsOf(child.owner, child.component), ...child.labels };
-  return {
-    apiVersion: "apps/v1",
-    kind: "StatefulSet",
-    metadata: metadataOf(child),
-    spec: {
-      replicas: 1,
-      serviceName: child.name,
-      podManagementPolicy: "Parallel",
-      revisionHistoryLimit: 2,
-      selector: { matchLabels: labels },
-      persistentVolumeClaimRetentionPolicy: { whenDeleted: "Delete", whenScaled: "Retain" },
-      template: {
-        metadata: { labels, annotations: { [CONFIG_HASH]: digestOf(fields.configText) } },
-        spec: servicePodSpec(fields),
-      },
-      ...(claims.length > 0 && { volumeClaimTemplates: claims.map(({ template }) => template) }),
-    },
-  };
-}
-
-function servicePodSpec({
-  child,
-  config,
-  image,
-  resources,
-  volumes,
-  claims,
-  automountServiceAccountToken,
-}: StatefulSetFields): object {
-  return {
-    serviceAccountName: child.name,
-    automountServiceAccountToken,
-    enableServiceLinks: false,
-    terminationGracePeriodSeconds: 15,
-    securityContext: podSecurityContext,
-    ...imageFields(config),
-    containers: [
-      {
-        name: child.component,
-        image,
-        imagePullPolicy: config.imagePullPolicy,
-        ports: [
-          { name: "api", containerPort: API_PORT, protocol: "TCP" },
-          { name: "health", containerPort: HEALTH_PORT, protocol: "TCP" },
-        ],
-        resources: {
-          requests: { cpu: resources.cpuRequest, memory: resources.memoryRequest },
-          limits: { memory: resources.memoryLimit },
-        },
-        securityContext: containerSecurityContext,
-        volumeMounts: [...volumes.map(({ mount }) => mount), ...claims.map(({ mount }) => mount)],
-        ...serviceProbes,
-      },
-    ],
-    volumes: volumes.map(({ volume }) => volume),
-  };
-}
-
-function service(child: ChildFields): Manifest {
-  return {
-    apiVersion: "v1",
-    kind: "Service",
-    metadata: metadataOf(child),
-    spec: {
-      selector: { ...labelsOf(child.owner, child.component), ...child.labels },
-      ports: [{ name: "api", port: API_PORT, targetPort: "api", protocol: "TCP" }],
-    },
-  };
 }
 
 /** Risk may read its own RiskPolicy, by name, and nothing else. */
@@ -218,14 +123,6 @@ function ownPolicyBinding(child: ChildFields): Manifest {
   };
 }
 
-/** The DSN as a file. The operator names the Secret and never reads it. */
-function postgresVolume({ postgres }: OperatorConfig, key: string): Mounted {
-  return {
-    volume: { name: "postgres", secret: { secretName: postgres.secretName, items: [{ key, path: key }], defaultMode: 0o440 } },
-    mount: { name: "postgres", mountPath: POSTGRES_DIRECTORY, readOnly: true },
-  };
-}
-
 function datasetVolumes(account: RiskAccount): Mounted[] {
   const market = marketDataOf(account);
   if (market?.kind !== "replay") return [];
@@ -244,21 +141,4 @@ function credentialVolumes({ ccxt, solana }: RiskAccount): Mounted[] {
 function webhookVolumes({ spec }: RiskPolicy): Mounted[] {
   const secret = spec.alerts?.webhookUrlSecretRef;
   return secret ? [credentialsVolume(secret.name, [secret.key], ALERTS_DIRECTORY)] : [];
-}
-
-/** Send log and the paper venue's log: they must outlive the pod. */
-function dataVolume({ brokerVolume }: OperatorConfig): { volumes: Mounted[]; claims: { template: object; mount: object }[] } {
-  const mount = { name: "data", mountPath: DATA_DIRECTORY };
-  if (brokerVolume.kind === "EmptyDir") return { volumes: [{ volume: { name: "data", emptyDir: {} }, mount }], claims: [] };
-  const template = {
-    apiVersion: "v1",
-    kind: "PersistentVolumeClaim",
-    metadata: { name: "data" },
-    spec: {
-      accessModes: ["ReadWriteOnce"],
-      resources: { requests: { storage: brokerVolume.size } },
-      ...(brokerVolume.storageClassName !== undefined && { storageClassName: brokerVolume.storageClassName }),
-    },
-  };
-  return { volumes: [], claims: [{ template, mount }] };
 }

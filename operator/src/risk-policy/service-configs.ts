@@ -14,8 +14,8 @@ import { brokerName, riskName, subjectOf } from "../child-name.ts";
 import { API_PORT, namespaceOf, uidOf } from "../child-objects.ts";
 import type { OperatorConfig } from "../config.ts";
 import { DATASET_DIRECTORY, type Rendered, rendered } from "../rendered-config.ts";
+import { POSTGRES_DIRECTORY, VALKEY_DIRECTORY } from "../service-objects.ts";
 
-export const POSTGRES_DIRECTORY = "/var/run/secrets/bellwether/postgres";
 export const DATA_DIRECTORY = "/var/lib/bellwether";
 export const CREDENTIALS_DIRECTORY = "/var/run/secrets/bellwether/venue";
 
@@ -45,6 +45,7 @@ export function riskConfigText({ policy, issuer, config }: ConfigSource): Render
     controllers: [subjectOf(config.namespace, config.cliServiceAccountName)],
     issuer,
     dsnFile: `${POSTGRES_DIRECTORY}/${config.postgres.riskDsnKey}`,
+    ...(config.valkey.enabled && { redisUrlFile: `${VALKEY_DIRECTORY}/${config.valkey.urlKey}` }),
     brokers: policy.spec.accounts.map(({ name }) => ({
       account: name,
       baseUrl: `http://${brokerName(policy.metadata.name, name)}.${namespace}.svc:${API_PORT}`,

@@ -95,7 +95,7 @@ describe("the agent's pod", () => {
       made(spec, config).pod.metadata.annotations["bellwether.dev/config-hash"]!;
     expect(hash({})).toBe(hash({}));
     expect(hash({ resources: { memory: "512Mi" } })).not.toBe(hash({}));
-    expect(hash({}, { images: { agent: "agent:2", risk: "r", broker: "b" } })).not.toBe(hash({}));
+    expect(hash({}, { images: { agent: "agent:2", risk: "r", broker: "b", gateway: "g", ollama: "o" } })).not.toBe(hash({}));
     expect(hash({ priority: 7 })).toBe(hash({}));
   });
 });

@@ -23,6 +23,7 @@ import {
 import type { OperatorConfig } from "../config.ts";
 import { digestOf } from "../digest.ts";
 import { DATASET_DIRECTORY } from "../rendered-config.ts";
+import { pinnableResources } from "../service-objects.ts";
 import { AGENT_TOKEN_AUDIENCE, GATEWAY_TOKEN_AUDIENCE, PROGRAM_DIRECTORY } from "./agent-config.ts";
 
 export interface AgentFields {
@@ -56,7 +57,11 @@ export function agentPod(fields: AgentFields): Manifest {
       owner: strategy,
       component: "agent",
       name,
-      labels: { [MODE_LABEL]: spec.mode, [OWNER_LABEL.RiskPolicy]: spec.riskPolicyRef.name },
+      labels: {
+        [MODE_LABEL]: spec.mode,
+        [OWNER_LABEL.RiskPolicy]: spec.riskPolicyRef.name,
+        ...(spec.llmRouteRef && { [OWNER_LABEL.LlmRoute]: spec.llmRouteRef.name }),
+      },
       annotations: { [CONFIG_HASH]: podHashOf(specHash, podSpec, config) },
     }),
     spec: podSpec,
@@ -94,7 +99,7 @@ function agentPodSpec({ spec, config }: AgentFields, name: string): object {
         terminationMessagePath: "/dev/termination-log",
         terminationMessagePolicy: "File",
         ports: [{ name: "health", containerPort: HEALTH_PORT, protocol: "TCP" }],
-        resources: agentResources(spec, config),
+        resources: pinnableResources(spec.resources, config.agent),
         securityContext: containerSecurityContext,
         volumeMounts: mounted.map(({ mount }) => mount),
         // A backtest computes flat out and answers nobody; its end is its sign of life.
@@ -103,14 +108,6 @@ function agentPodSpec({ spec, config }: AgentFields, name: string): object {
     ],
     volumes: mounted.map(({ volume }) => volume),
   };
-}
-
-/** Exclusive: limits equal to requests and whole CPUs, which is what the kubelet's static policy gives cores of their own to. */
-function agentResources(spec: EffectiveStrategySpec, config: OperatorConfig): object {
-  const { cpus, memory, pinning } = spec.resources;
-  const limits = { cpu: String(cpus), memory };
-  if (pinning === "Exclusive") return { requests: limits, limits };
-  return { requests: { cpu: config.agent.sharedCpuRequest, memory: config.agent.sharedMemoryRequest }, limits };
 }
 
 function inputVolumes(spec: EffectiveStrategySpec): Mounted[] {

@@ -20,6 +20,7 @@ import type { OperatorConfig } from "../config.ts";
 import { digestOf } from "../digest.ts";
 import type { Admissions } from "../ledger/admissions.ts";
 import type { Admission } from "../ledger/cpu-ledger.ts";
+import type { Assignment } from "../ledger/pinned.ts";
 import { milliCores } from "../ledger/pod-cpus.ts";
 import { type ObservedPod, observePod } from "../observed-pod.ts";
 import type { ChildWriter } from "../platform/child-writer.ts";
@@ -41,7 +42,7 @@ import { type Desired, type Observed, type Plan, firstPlan, plan, wantsPlace } f
 import { type Fault, firstFault } from "./references.ts";
 import type { Registered, Registrar } from "./registrar.ts";
 import { type StatusInput, holdingOf, statusOf, transitionEvents } from "./status.ts";
-import type { Assignment, RiskWord } from "./trading.ts";
+import type { RiskWord } from "./trading.ts";
 
 export interface StrategyDependencies {
   readonly client: KubernetesClient;

@@ -4,10 +4,11 @@ import { type EventText, rfc3339 } from "@bellwether/kubernetes";
 import type { StrategyView } from "@bellwether/trading/wire";
 import { type Draft, conditionsOf, firstReason } from "../condition.ts";
 import { difference, moneyOf, percentOf, ratioOf } from "../figures.ts";
+import type { Assignment } from "../ledger/pinned.ts";
 import type { ObservedPod } from "../observed-pod.ts";
 import type { Plan } from "./plan.ts";
 import type { Holding } from "./references.ts";
-import { type Assignment, type RiskWord, pinned, tradingAllowed } from "./trading.ts";
+import { type RiskWord, pinned, tradingAllowed } from "./trading.ts";
 
 export interface StatusInput {
   readonly generation: number;

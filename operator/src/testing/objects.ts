@@ -3,7 +3,10 @@ import type { RiskPolicy, Strategy } from "@bellwether/crds";
 import { type OperatorConfig, operatorConfig } from "../config.ts";
 
 export const testConfig = (overrides: object = {}): OperatorConfig =>
-  operatorConfig.parse({ images: { agent: "agent:1", risk: "risk:1", broker: "broker:1" }, ...overrides });
+  operatorConfig.parse({
+    images: { agent: "agent:1", risk: "risk:1", broker: "broker:1", gateway: "gateway:1", ollama: "ollama:1" },
+    ...overrides,
+  });
 
 export function testStrategy(name: string, spec: Partial<Strategy["spec"]> = {}, status?: Strategy["status"]): Strategy {
   return {

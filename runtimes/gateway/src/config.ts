@@ -165,3 +165,81 @@ export type ModelConfig = z.output<typeof model>;
 export function renderGatewayConfig(input: GatewayConfigInput): string {
   return `${JSON.stringify(gatewayConfig.parse(input), null, 2)}\n`;
 }
+
+/**
+ * config.json of the keeper in an Ollama pod: one local model, and how the pod computes it. The operator renders it.
+ */
+export const keeperConfig = z.strictObject({
+  /** Name that calls use. */
+  model: vendorModel,
+  source: z
+    .strictObject({
+      /** Of a registry; `insecure` for one without TLS. */
+      pull: z.strictObject({ from: vendorModel, insecure: z.boolean().default(false) }).optional(),
+      /** A GGUF file, or a Modelfile. */
+      file: path.optional(),
+    })
+    .refine(({ pull, file }) => (pull === undefined) !== (file === undefined), "must have exactly one of pull and file"),
+  threads: z.int().min(1).max(128),
+  parallel: z.int().min(1).max(64),
+  contextTokens: z.int().min(512).max(1_048_576),
+  /** On the pod's own volume. */
+  modelsDirectory: path.default("/var/lib/bellwether/models"),
+  ollama: path.default("/usr/bin/ollama"),
+  ollamaPort: port.default(11_434),
+  /** How often the loaded model is looked at. */
+  lookMs: milliseconds(hourMs).default(5_000),
+  statusReaders: z.array(z.string().min(1).max(200)).max(16).default([]),
+  audience: z.string().min(1).max(200).default("gateway.bellwether.dev"),
+  issuer: z.string().min(1).max(300),
+  jwksFile: path.default("/etc/bellwether/jwks.json"),
+  apiPort: port.default(8080),
+  healthPort: port.default(9090),
+  logLevel: z.enum(["trace", "debug", "info", "warn", "error"]).default("info"),
+});
+export type KeeperConfig = z.output<typeof keeperConfig>;
+export type KeeperConfigInput = z.input<typeof keeperConfig>;
+
+/** `GET /v1/status` of a keeper. CPU lists are the kernel's notation (`0,2-3`). */
+export const keeperStatus = z.strictObject({
+  phase: z.enum(["Starting", "Loading", "Warming", "Ready", "Failed"]),
+  /** What it is at, in a sentence. */
+  message: z.string().max(1_000),
+  /** Of a download, 0 to 1. */
+  progress: z.number().min(0).max(1).optional(),
+  /** By the command line of Ollama's runner. */
+  threads: z.int().nonnegative().optional(),
+  /** CPUs that the kernel lets the runner use. */
+  cpus: z.string().max(4_096).optional(),
+  tokensPerSecond: z.string().max(40).optional(),
+});
+export type KeeperStatus = z.infer<typeof keeperStatus>;
+
+/** `GET /v1/status` of a gateway, as the operator reads it. */
+export const routeStatus = z.object({
+  models: z
+    .array(
+      z.object({
+        name: z.string().max(63),
+        local: z.boolean(),
+        breaker: z.enum(["Closed", "Open", "HalfOpen"]),
+        /** Why it is left alone. */
+        because: z.object({ code: z.string().max(100), message: z.string().max(4_000) }).optional(),
+      }),
+    )
+    .max(16),
+  budget: z
+    .object({
+      periodStart: z.string().max(40),
+      periodEnd: z.string().max(40),
+      spentUsd: z.string().max(60),
+      tokens: z.number().nonnegative(),
+      ratio: z.string().max(40),
+      state: z.enum(["Available", "Soft", "Exhausted"]),
+      /** Why the ledger is not kept now. */
+      fault: z.string().max(4_000).optional(),
+    })
+    .optional(),
+  cache: z.object({ hitRatio: z.string().max(40), savedTokens: z.number().nonnegative() }),
+});
+export type RouteStatus = z.infer<typeof routeStatus>;

@@ -45,7 +45,9 @@ export async function setUp(plane: ControlPlane): Promise<Surroundings> {
       namespace,
       logLevel: "warn",
       healthPort: port,
-      images: { agent: "bellwether/agent:bench", risk: "bellwether/risk:bench", broker: "bellwether/broker:bench" },
+      images: Object.fromEntries(
+        ["agent", "risk", "broker", "gateway", "ollama"].map((name) => [name, `bellwether/${name}:bench`]),
+      ),
       maxParallelAgents: 500,
       riskApi: { urlTemplate: riskUrl, tokenFile },
       nodeAgent: { tokenFile, port: agent.port },

@@ -14,7 +14,7 @@ import { type Manifest, containersOf, podsAtOnce, podTemplateOf, requestedMillic
 const run = promisify(execFile);
 const variants: { name: string; values: object }[] = [
   { name: "as it comes", values: {} },
-  { name: "with a Postgres of one's own", values: { postgres: { enabled: false } } },
+  { name: "with a Postgres of one's own and no Valkey", values: { postgres: { enabled: false }, valkey: { enabled: false } } },
   {
     name: "without node agent, network policies and hooks",
     values: { nodeAgent: { enabled: false }, networkPolicies: { enabled: false }, hooks: { drain: { enabled: false } } },
@@ -80,6 +80,7 @@ await describeWithControlPlane("the chart", {}, (plane) => {
       "bellwether-operator",
       "bellwether-secret-hook",
       "postgres",
+      "valkey",
     ]);
     for (const pod of pods) {
       const { code, stderr } = await plane().kubectl(["create", "--dry-run=server", "-f", "-"], JSON.stringify(pod));
@@ -101,9 +102,13 @@ await describeWithControlPlane("the chart", {}, (plane) => {
 
   test("asks for at most 900m with every component, hook Job, rollout and the pods of one policy", async () => {
     const rows = (await helm.manifests({})).flatMap((manifest) => podsAtOnce(manifest));
-    const { risk, broker, agent } = operatorConfig.parse({ images: { agent: "a", risk: "r", broker: "b" } });
-    // Made by the operator: one policy with two accounts, two shared agents (backtests); and the cluster's DNS as k3s has it.
-    const made = [risk.cpuRequest, broker.cpuRequest, broker.cpuRequest, agent.sharedCpuRequest, agent.sharedCpuRequest, "100m"];
+    const { risk, broker, agent, gateway } = operatorConfig.parse({
+      images: { agent: "a", risk: "r", broker: "b", gateway: "g", ollama: "o" },
+    });
+    // Made by the operator: one policy with two accounts, one route (its gateway twice, during a rollout), two shared agents (backtests); and the
+    // cluster's DNS as k3s has it.
+    const made = [risk, broker, broker, gateway, gateway].map(({ cpuRequest }) => cpuRequest);
+    made.push(agent.sharedCpuRequest, agent.sharedCpuRequest, "100m");
     const largestHook = Math.max(...rows.filter(({ hook }) => hook).map(({ millicores }) => millicores));
     const standing = rows.filter(({ hook }) => !hook).reduce((sum, { millicores }) => sum + millicores, 0);
     const total = standing + largestHook + made.reduce((sum, quantity) => sum + requestedMillicores(quantity), 0);

@@ -19,6 +19,7 @@ function runHook(kubeconfig: string, environment: Readonly<Record<string, string
     KUBECONFIG: kubeconfig,
     BELLWETHER_NAMESPACE: "bellwether",
     BELLWETHER_POSTGRES_SECRET: "bellwether-postgres",
+    BELLWETHER_VALKEY_SECRET: "bellwether-valkey",
     BELLWETHER_TIMEOUT_SECONDS: "5",
     BELLWETHER_WATCH_NAMESPACES: "",
     ...environment,
@@ -63,11 +64,11 @@ await describeWithControlPlane("the chart's hooks", {}, (plane) => {
 
   test("create the database's Secret once, and never change it", async () => {
     const kubeconfig = await kubeconfigOf("bellwether-secret-hook");
-    expect(await runHook(kubeconfig, { BELLWETHER_CHART_HOOK: "create-postgres-secret" })).toMatchObject({ code: 0 });
+    expect(await runHook(kubeconfig, { BELLWETHER_CHART_HOOK: "create-secrets" })).toMatchObject({ code: 0 });
     const first = await secretData();
-    expect(Object.keys(first).sort()).toEqual(["broker-dsn", "password", "risk-dsn"]);
+    expect(Object.keys(first).sort()).toEqual(["broker-dsn", "gateway-dsn", "password", "risk-dsn"]);
 
-    const second = await runHook(kubeconfig, { BELLWETHER_CHART_HOOK: "create-postgres-secret" });
+    const second = await runHook(kubeconfig, { BELLWETHER_CHART_HOOK: "create-secrets" });
     expect(second.code).toBe(0);
     expect(await secretData()).toEqual(first);
     for (const value of Object.values(first)) expect(second.log).not.toContain(Buffer.from(value, "base64").toString());

@@ -92,7 +92,13 @@ async function startOperator(
   const tokenFile = path.join(plane.directory, "token");
   writeFileSync(tokenFile, "a token");
   const config = operatorConfig.parse({
-    images: { agent: "bellwether/agent:test", risk: "bellwether/risk:test", broker: "bellwether/broker:test" },
+    images: {
+      agent: "bellwether/agent:test",
+      risk: "bellwether/risk:test",
+      broker: "bellwether/broker:test",
+      gateway: "bellwether/gateway:test",
+      ollama: "bellwether/ollama:test",
+    },
     riskApi: { urlTemplate: options.riskUrl, tokenFile, pollMs: 100 },
     nodeAgent: { tokenFile, port: options.nodeAgentPort, intervalMs: 100 },
     statusIntervalMs: 500,
