@@ -1,9 +1,12 @@
 import { execFile } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { opinion } from "./llm/testing/scripted-models.ts";
 import { manifestYaml } from "./backtest/testing/manifests.ts";
 
 const command = fileURLToPath(new URL("./backtest-command.ts", import.meta.url));
@@ -23,6 +26,25 @@ function run(...words: readonly string[]): Promise<Outcome> {
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
     });
   });
+}
+
+/** Buys once, sells once, by way of OpenAI's completions. */
+async function scriptedGateway(): Promise<{ url: string; asked: () => number; close: () => Promise<void> }> {
+  let asked = 0;
+  const server = createServer((request, response) => {
+    request.resume().on("end", () => {
+      asked++;
+      const content = opinion(asked === 3 ? "buy" : asked === 9 ? "sell" : "hold");
+      response.writeHead(200, { "content-type": "application/json", "x-bellwether-cache": "miss" });
+      response.end(JSON.stringify({ model: "small", choices: [{ message: { content } }] }));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const close = async (): Promise<void> => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked: () => asked, close };
 }
 
 describe("npm run backtest", () => {
@@ -60,6 +82,35 @@ describe("npm run backtest", () => {
     expect({ code, stdout, stderr }).toEqual({ code: 70, stdout: "", stderr: `backtest: Error: no idea (${file}:4)\n` });
   });
 
+  test("records what a model says on the first run and replays it without one, to the same digest", async () => {
+    const program = "{ builtin: { name: llm-analyst, parameters: { bars: 60 } } }";
+    const analyst = path.join(folder, "analyst.yaml");
+    const text = manifestYaml
+      .replace(/program: .*/, `llmRouteRef: { name: r }\n  program: ${program}`)
+      .replace("bars: 3000", "bars: 100");
+    writeFileSync(analyst, text);
+    const answers = path.join(folder, "answers.jsonl");
+    const model = await scriptedGateway();
+    const words = ["-f", analyst, "-o", "json", "--answers", answers];
+    const first = await run(...words, "--gateway", model.url);
+    expect({ code: first.code, stderr: first.stderr, asked: model.asked() }).toEqual({ code: 0, stderr: "", asked: 41 });
+    expect((await run(...words, "--gateway", model.url)).stdout).toBe(first.stdout);
+    expect(model.asked()).toBe(41);
+    await model.close();
+
+    const replayed = await run(...words);
+    expect(replayed).toEqual({ code: 0, stdout: first.stdout, stderr: "" });
+    const { fills } = JSON.parse(replayed.stdout) as { fills: { side: string }[] };
+    expect(fills[0]).toMatchObject({ side: "buy" });
+
+    writeFileSync(analyst, text.replace("bars: 60", "bars: 61"));
+    expect(await run(...words)).toMatchObject({
+      code: 65,
+      stdout: "",
+      stderr: expect.stringContaining("no answer is recorded") as string,
+    });
+  });
+
   test("states the fill model in its help", async () => {
     const { code, stdout } = await run("--help");
     expect(code).toBe(0);
@@ -69,6 +120,9 @@ describe("npm run backtest", () => {
   test.each([
     { words: [], code: 64, says: "-f strategy.yaml is missing" },
     { words: ["-f", manifest, "-o", "xml"], code: 64, says: "-o is xml: must be one of json, table" },
+    { words: ["-f", manifest, "--gateway", "http://127.0.0.1:1"], code: 64, says: "--gateway needs --answers" },
+    { words: ["-f", manifest, "--answers", path.join(folder, "none.jsonl")], code: 65, says: "none.jsonl" },
+    { words: ["-f", manifest, "--answers", manifest], code: 65, says: "no file of recorded answers" },
     { words: ["-f", manifest, "--speed"], code: 64, says: "--speed" },
     { words: ["-f", path.join(folder, "none.yaml")], code: 65, says: "none.yaml" },
     { words: ["-f", manifest, "--data", path.join(folder, "none.csv")], code: 65, says: "none.csv" },

@@ -5,10 +5,12 @@ import { Metrics } from "@bellwether/service-kit/metrics";
 import { seededRandom } from "@bellwether/service-kit/random";
 import { ServiceClient } from "@bellwether/service-kit/service-client";
 import { ManualClock } from "@bellwether/service-kit/testing/manual-clock";
+import { type ModelPort, noModels } from "@bellwether/trading/engine/language-model";
 import type { WireFill } from "@bellwether/trading/wire";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AgentError } from "../errors.ts";
 import { type StrategyDefinition, bindProgram, defineStrategy } from "../interface/define-strategy.ts";
+import { ScriptedModels } from "../llm/testing/scripted-models.ts";
 import { agentMetrics } from "../metrics.ts";
 import { InProcessRunner } from "../program/runner.ts";
 import { triggerOf } from "../schedule/triggers.ts";
@@ -41,6 +43,7 @@ interface Setup {
   readonly markets?: readonly string[];
   readonly clock?: ManualClock;
   readonly schedule?: ScheduleConfig;
+  readonly models?: ModelPort;
 }
 
 /** Counts its calls in `state`, notes what it sees, buys whenever the close ends in 7. */
@@ -60,7 +63,10 @@ function watching(seen: string[], more: Partial<StrategyDefinition> = {}): Strat
   };
 }
 
-function startLoop(definition: StrategyDefinition, { markets = [btc], clock, schedule = { kind: "onBar" } }: Setup = {}) {
+function startLoop(
+  definition: StrategyDefinition,
+  { markets = [btc], clock, schedule = { kind: "onBar" }, models = noModels }: Setup = {},
+) {
   const client = new ServiceClient({ baseUrl: risk.url, clock: systemClock });
   const loop = new AgentLoop({
     markets: markets.map((symbol) => ({ symbol, timeframe: "1m", timeframeMs: minute })),
@@ -68,7 +74,7 @@ function startLoop(definition: StrategyDefinition, { markets = [btc], clock, sch
     isDue: triggerOf(schedule),
     decidesOnAll: schedule.kind !== "onBar",
     seed: 1,
-    runner: new InProcessRunner(bindProgram(defineStrategy(definition), {})),
+    runner: new InProcessRunner(bindProgram(defineStrategy(definition), {}), models),
     risk: riskOverHttp(client, "u-1"),
     clock: clock ?? systemClock,
     random: seededRandom(1),
@@ -233,6 +239,50 @@ describe("a strategy on paper", () => {
     await decided(1);
     expect(risk.decisions).toMatchObject([{ decisionTime: 5 * minute, state: '{"calls":71}' }]);
     expect(seen).toHaveLength(1);
+  });
+
+  test("tells risk with each decision what models were asked for it, and asks none about bars that were missed", async () => {
+    const said: string[] = [];
+    const models = new ScriptedModels(() => "up");
+    const asking: StrategyDefinition = {
+      async onBar({ llm, time }) {
+        const reply = await llm.ask({ messages: [{ role: "user", content: `at ${time}` }] });
+        said.push(reply.answered ? reply.text : reply.reason);
+        if (time === 5 * minute) llm.reject("too short");
+      },
+    };
+    startLoop(asking, { models });
+    await following();
+    risk.close1m(btc, 3 * minute, 103);
+    await decided(1);
+    risk.close1m(btc, 4 * minute, 104);
+    await decided(2);
+    const used = { market: btc, model: "small", inputTokens: 100, outputTokens: 20, costUsd: "0.0001", cache: "miss" };
+    const promptHash = expect.stringMatching(/^[0-9a-f]{64}$/) as string;
+    expect(risk.decisions.map(({ evidence }) => evidence)).toEqual([
+      [{ ...used, promptHash }],
+      [{ ...used, promptHash, fault: "too short" }],
+    ]);
+
+    const missed = [5, 6, 7].map((index) => makeBar(index * minute, 100 + index));
+    risk.bars.set(btc, [...(risk.bars.get(btc) ?? []), ...missed]);
+    risk.breakStreams();
+    await risk.until(() => risk.lastDecisionTime === 8 * minute);
+    expect(said).toEqual(["up", "up", "BACKLOG", "BACKLOG", "up"]);
+  });
+
+  test("without a route every question goes unanswered, and nothing is told of it", async () => {
+    const said: string[] = [];
+    startLoop({
+      async onBar({ llm }) {
+        const reply = await llm.ask({ messages: [] });
+        said.push(reply.answered ? reply.text : reply.reason);
+      },
+    });
+    await following();
+    risk.close1m(btc, 3 * minute, 103);
+    await decided(1);
+    expect([said, "evidence" in (risk.decisions[0] ?? {})]).toEqual([["NO_ROUTE"], false]);
   });
 
   test("ends when its program fails, with the first error line", async () => {
