@@ -2,10 +2,12 @@ import type { Database } from "@bellwether/postgres";
 import type { Check, Clock } from "@bellwether/service-kit";
 import type { BudgetKeeper } from "./answering/budget-keeper.ts";
 import type { RouteModel } from "./answering/route-model.ts";
+import type { Templates } from "./templates/templates.ts";
 import type { RedisStore } from "./store/redis-store.ts";
 
 export interface HealthParts {
   readonly models: readonly RouteModel[];
+  readonly templates: Templates;
   readonly budget: BudgetKeeper | undefined;
   readonly redis: RedisStore | undefined;
   readonly database: Database | undefined;
@@ -22,7 +24,7 @@ interface GatewayChecks {
  * Nothing here is mended by a restart, and a gateway without Redis, Postgres or a provider still answers for what is left: all of them are dependencies.
  * Ready is what can answer at all: a route whose every model is left alone, or whose ledger is away with no model that costs nothing, is not.
  */
-export function gatewayChecks({ models, budget, redis, database, clock }: HealthParts): GatewayChecks {
+export function gatewayChecks({ models, templates, budget, redis, database, clock }: HealthParts): GatewayChecks {
   const startedMs = clock.nowMs();
   const check = (name: string, { ok, message }: { ok: boolean; message: string }): Check => ({
     name,
@@ -51,6 +53,9 @@ export function gatewayChecks({ models, budget, redis, database, clock }: Health
     },
     dependencies: () => [
       ...models.map(modelCheck),
+      ...templates.faults.map(({ template, message }) =>
+        check(`template ${template}`, { ok: false, message: `never used: ${message}` }),
+      ),
       ...budgetCheck(),
       ...(redis ? [redis.check()] : []),
       ...(database ? [database.check()] : []),

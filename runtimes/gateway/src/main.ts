@@ -66,7 +66,7 @@ async function main(lifetime: Lifetime): Promise<void> {
   const opened = await openGateway({ ...parts, openBackend: (model) => openBackend(model, edge) });
   if (journal) keepRestored(opened, { journal, store, redis });
   const api = openApi(opened);
-  const checks = gatewayChecks({ models: opened.models, budget, redis, database: journal?.database, clock });
+  const checks = gatewayChecks({ ...opened, budget, redis, database: journal?.database, clock });
   const health = await startHealthServer({ port: config.healthPort, metrics, log, ...checks });
   lifetime.onShutdown(() => health.close());
   await api.listen({ port: config.apiPort, host: "0.0.0.0" });

@@ -19,6 +19,7 @@ export class GatewayMetrics {
   readonly #failures;
   readonly #savedTokens;
   readonly #queueWait;
+  readonly #escalations;
   #lookUps = 0;
   #hits = 0;
   #saved = 0;
@@ -53,6 +54,10 @@ export class GatewayMetrics {
       help: "Tokens of answers that needed no call, by what they had cost when they did.",
     });
     this.#queueWait = metrics.histogram("bellwether_gateway_queue_wait_seconds", { help: "Wait for a turn at a model." });
+    this.#escalations = metrics.counter("bellwether_gateway_escalations_total", {
+      help: "Answers of small models that did not hold their checks, by the check.",
+      labels: ["reason"],
+    });
     const breaker = metrics.gauge("bellwether_gateway_breaker_open", {
       help: "1 while a model is left alone.",
       labels: ["gen_ai_response_model"],
@@ -81,6 +86,10 @@ export class GatewayMetrics {
 
   waited(seconds: number): void {
     this.#queueWait.observe(seconds);
+  }
+
+  escalated(reason: string): void {
+    this.#escalations.inc({ reason });
   }
 
   failed(model: RouteModel, { code }: { code: string }): void {

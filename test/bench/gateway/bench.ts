@@ -3,6 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { cpus, tmpdir } from "node:os";
 import path from "node:path";
 import { renderGatewayConfig } from "@bellwether/gateway/config";
+import { bundleService } from "../../../k3s/src/images/bundle.ts";
+import { serviceImages } from "../../../k3s/src/images/image-list.ts";
 import { type TestRedis, redisMissing, startRedis } from "../../integration/gateway/redis.ts";
 import { TestIdentity, issuer } from "../../integration/order-path/identity.ts";
 import { type TestPostgres, freePort, postgresMissing, startPostgres } from "../../integration/order-path/postgres.ts";
@@ -194,6 +196,20 @@ function targetOf(
   };
 }
 
+/** The program as its image has it: what it holds on to is measured, too. */
+async function bundle(directory: string): Promise<string> {
+  const image = serviceImages().find((candidate) => candidate.name === "gateway");
+  if (!image) throw new Error("there is no image of the gateway");
+  await bundleService(image, directory);
+  return path.join(directory, "app/main.mjs");
+}
+
+/** Node's own flags in the image. */
+function imageFlags(): string[] {
+  const entry = /^ENTRYPOINT (\[.*\])$/m.exec(readFileSync(path.join(root, "runtimes/gateway/Dockerfile"), "utf8"))?.[1];
+  return (JSON.parse(entry ?? "[]") as string[]).filter((word) => word.startsWith("--"));
+}
+
 /** The last core is the gateway's; where `taskset` is missing or there is one core only, the kernel decides. */
 function pinned(core: "last" | "others", command: readonly string[]): [string, string[]] {
   const count = cpus().length;
@@ -244,12 +260,7 @@ async function startGateway(parts: {
       logLevel: "warn",
     }),
   );
-  const [file, args] = pinned("last", [
-    process.execPath,
-    "--max-old-space-size=96",
-    ...nodeArguments,
-    path.join(root, "runtimes/gateway/src/main.ts"),
-  ]);
+  const [file, args] = pinned("last", [process.execPath, ...imageFlags(), ...nodeArguments, await bundle(directory)]);
   const child = spawn(file, args, {
     env: { ...inherited(), BELLWETHER_CONFIG: config, MALLOC_ARENA_MAX: "1" },
     stdio: ["ignore", "inherit", "inherit"],

@@ -12,6 +12,8 @@ export interface AnswerNotes {
   readonly queueMs: number;
   /** Attempts before the one that answered. */
   readonly failedAttempts: number;
+  /** Tokens by which the prompt was shortened; absent when it was not. */
+  readonly savedTokens?: number;
 }
 
 export interface WholeAnswer {

@@ -9,8 +9,11 @@ import { type RoutingRules, chooseModels } from "../routing/choose-models.ts";
 import { complexityOf } from "../routing/complexity.ts";
 import { type ChatRequest, messageText } from "../server/chat-request.ts";
 import type { AnswerCache, AnswerPlace, FoundAnswer } from "../store/answer-cache.ts";
+import type { Templates } from "../templates/templates.ts";
 import type { Tenant } from "../tenants/tenant.ts";
 import { type CacheState, CompletionCollector, type StreamedAnswer, type WholeAnswer, piecesOf } from "./answer.ts";
+import { Cascade, type CascadePlan } from "./cascade.ts";
+import type { Compress } from "./compress-prompt.ts";
 import { type CountTokens, measurePrompt } from "./context-fit.ts";
 import type { Asked, Got, ModelCalls } from "./model-calls.ts";
 import { type RouteModel, candidateOf, modelUnknown } from "./route-model.ts";
@@ -28,6 +31,11 @@ export interface GatewayParts {
   /** What is said when nothing may be asked any more this month. */
   readonly exhausted: () => CodedError;
   readonly countTokens: CountTokens;
+  readonly templates: Templates;
+  /** Shortens what is sent to models; undefined where the route does not. */
+  readonly compress: Compress | undefined;
+  /** Hears of each answer of a small model that did not hold its checks. */
+  readonly onEscalated: (reason: string) => void;
   readonly newId: () => string;
   readonly clock: Clock;
 }
@@ -38,19 +46,20 @@ export interface Caller {
   readonly gone: AbortSignal;
 }
 
-interface Planned {
-  readonly attempts: Attempts;
-  /** The model that should answer; another one's answer is not kept for long. */
-  readonly wanted: string;
+interface Planned extends CascadePlan {
+  /** The models that should answer; another one's answer is not kept for long. */
+  readonly wanted: ReadonlySet<string>;
 }
 
-/** Answers chat completions of one route: from the cache, from a call of the same question that is under way, or by a model. */
+/** Answers chat completions of one route: from a template, the cache, a call of the same question that is under way, or by a model. */
 export class Gateway {
   readonly #parts: GatewayParts;
   readonly #flights = new SingleFlight<FoundAnswer>();
+  readonly #cascade: Cascade;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
+    this.#cascade = new Cascade(parts.calls, parts.onEscalated);
   }
 
   async complete(request: ChatRequest, caller: Caller): Promise<WholeAnswer> {
@@ -59,11 +68,12 @@ export class Gateway {
     const planned = this.#plan(request);
     const flight = place && this.#flights.begin(place.key);
     try {
-      const got = await this.#parts.calls.complete(planned.attempts, this.#asked(request, caller));
+      const asked = await this.#asked(request, caller);
+      const { got, held } = await this.#cascade.complete(planned, asked);
       const found = { model: got.model.name, completion: got.answer };
-      this.#keep(place, request, { ...found, degraded: found.model !== planned.wanted });
+      this.#keep(place, request, { ...found, degraded: isDegraded(planned, got.model), held });
       flight?.land(found);
-      return { notes: notesOf(got), completion: got.answer, spend: got.spend() ?? NOTHING };
+      return { notes: notesOf(got, asked), completion: got.answer, spend: got.spend() ?? NOTHING };
     } catch (error) {
       flight?.crash(error);
       throw error;
@@ -76,13 +86,15 @@ export class Gateway {
     const planned = this.#plan(request);
     const flight = place && this.#flights.begin(place.key);
     try {
-      const got = await this.#parts.calls.stream(planned.attempts, this.#asked(request, caller));
+      const asked = await this.#asked(request, caller);
+      const { got, held } = await this.#cascade.stream(planned, asked);
       const onEnd = (completion: Completion): void => {
         const found = { model: got.model.name, completion };
-        this.#keep(place, request, { ...found, degraded: found.model !== planned.wanted });
+        this.#keep(place, request, { ...found, degraded: isDegraded(planned, got.model), held });
         flight?.land(found);
       };
-      return { notes: notesOf(got), pieces: collected(got.answer, { onEnd, onError: (error) => flight?.crash(error) }) };
+      const onError = (error: unknown): void => flight?.crash(error);
+      return { notes: notesOf(got, asked), pieces: collected(got.answer, { onEnd, onError }) };
     } catch (error) {
       flight?.crash(error);
       throw error;
@@ -91,6 +103,15 @@ export class Gateway {
 
   /** What is there already: kept, or just being asked by another request of the same scope. */
   async #known(
+    request: ChatRequest,
+    { tenant, gone }: Caller,
+  ): Promise<{ place: AnswerPlace | undefined; known: Known | undefined }> {
+    const known = templateAnswer(request, this.#parts.templates);
+    if (known) return { place: undefined, known };
+    return this.#remembered(request, { tenant, gone });
+  }
+
+  async #remembered(
     request: ChatRequest,
     { tenant, gone }: Caller,
   ): Promise<{ place: AnswerPlace | undefined; known: Known | undefined }> {
@@ -114,9 +135,9 @@ export class Gateway {
     return shared ? { route, shared } : { route, tenant: tenant.name };
   }
 
-  #keep(place: AnswerPlace | undefined, request: ChatRequest, answer: FoundAnswer & { degraded: boolean }): void {
+  #keep(place: AnswerPlace | undefined, request: ChatRequest, answer: FoundAnswer & { degraded: boolean; held: boolean }): void {
     // Not waited for: the answer is there, and the store reports its own absence.
-    if (place) void this.#parts.cache.keep(place, request, { ...answer, held: true });
+    if (place) void this.#parts.cache.keep(place, request, answer);
   }
 
   #plan(request: ChatRequest): Planned {
@@ -125,8 +146,13 @@ export class Gateway {
     const complexity = question === undefined ? 0 : complexityOf(messageText(question));
     const choice = chooseModels(models.map(candidateOf), rules, { asked: request.model, complexity, budget: budgetState() });
     if (choice.chosen) {
-      const order = [...choice.models, ...choice.escalation];
-      return { attempts: new Attempts(order, maxAttempts), wanted: order[0]?.name ?? request.model };
+      const { models: first, escalation } = choice;
+      const order = [...first, ...escalation];
+      // Whose answer is looked at: those that have larger ones behind them. A model that was asked for by its name is not doubted.
+      const small = escalation.length > 0 ? first.filter(({ tier }) => tier === "Small") : [];
+      const doubted = new Set(small.map(({ name }) => name));
+      const wanted = new Set([...(order[0] ? [order[0].name] : []), ...escalation.map(({ name }) => name)]);
+      return { attempts: new Attempts(order, maxAttempts), wanted, escalation, doubted };
     }
     switch (choice.reason) {
       case "MODEL_UNKNOWN":
@@ -140,16 +166,43 @@ export class Gateway {
     }
   }
 
-  #asked(request: ChatRequest, { tenant, gone }: Caller): Asked {
+  async #asked(original: ChatRequest, { tenant, gone }: Caller): Promise<AskedNow> {
+    const { compress, countTokens, newId } = this.#parts;
+    const { messages, savedTokens } = (await compress?.(original.messages)) ?? { messages: original.messages, savedTokens: 0 };
+    const request = { ...original, messages: [...messages] };
     return {
-      id: this.#parts.newId(),
+      id: newId(),
       request,
-      prompt: measurePrompt(request, this.#parts.countTokens),
+      prompt: measurePrompt(request, countTokens),
       tenant: tenant.name,
       weight: tenant.weight,
       gone,
+      savedTokens,
     };
   }
+}
+
+/** A request on its way to models, shortened where the route does that. */
+interface AskedNow extends Asked {
+  readonly savedTokens: number;
+}
+
+function isDegraded({ wanted }: Planned, { name }: RouteModel): boolean {
+  return !wanted.has(name);
+}
+
+/** A known question's answer. Only a plain question has one: whoever asks for a form, or for a tool to be used, wants no fixed text. */
+function templateAnswer(
+  { messages, response_format: format, tool_choice: choice }: ChatRequest,
+  templates: Templates,
+): Known | undefined {
+  const question = messages.at(-1);
+  const plain =
+    (format === undefined || format.type === "text") && (choice === undefined || choice === "auto" || choice === "none");
+  const answer = plain && question?.role === "user" ? templates.answer(messageText(question)) : undefined;
+  if (!answer) return undefined;
+  const completion: Completion = { content: answer.text, finishReason: "stop", usage: undefined };
+  return { found: { model: `template:${answer.template}`, completion }, cache: "template" };
 }
 
 interface Known {
@@ -165,8 +218,11 @@ function wholeOf({ found, cache }: Known): WholeAnswer {
   };
 }
 
-function notesOf({ model, queueMs, failedAttempts }: Got<unknown>): WholeAnswer["notes"] {
-  return { model: model.name, cache: "miss", queueMs, failedAttempts };
+function notesOf(
+  { model, queueMs, failedAttempts }: Got<unknown>,
+  { savedTokens }: Pick<AskedNow, "savedTokens">,
+): WholeAnswer["notes"] {
+  return { model: model.name, cache: "miss", queueMs, failedAttempts, ...(savedTokens > 0 && { savedTokens }) };
 }
 
 async function* collected(

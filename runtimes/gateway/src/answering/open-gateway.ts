@@ -7,10 +7,13 @@ import { GatewayMetrics } from "../metrics.ts";
 import { RateLimit } from "../server/rate-limit.ts";
 import { AnswerCache, type AnswerRow } from "../store/answer-cache.ts";
 import type { ExpiringStore } from "../store/expiring-store.ts";
+import { Templates } from "../templates/templates.ts";
 import { SemanticIndex } from "../store/semantic-index.ts";
 import { Thoughts } from "../store/thoughts.ts";
 import { type BudgetKeeper, noBudget } from "./budget-keeper.ts";
-import { countTokens } from "./count-tokens.ts";
+import { promptCompressor } from "./compress-prompt.ts";
+import { loadTokenCounter } from "./count-tokens.ts";
+import { EmbeddingBatches } from "./embedding-batches.ts";
 import { EmbeddingCalls } from "./embedding-calls.ts";
 import { Gateway } from "./gateway.ts";
 import { type CallEvents, ModelCalls } from "./model-calls.ts";
@@ -35,11 +38,12 @@ export interface OpenGatewayParts {
 /** A route put together: what its HTTP interface serves. */
 export interface OpenedGateway {
   readonly gateway: Gateway;
-  readonly embeddings: EmbeddingCalls;
+  readonly embeddings: EmbeddingBatches;
   readonly cache: AnswerCache;
   readonly thoughts: Thoughts;
   readonly limits: { readonly requests: RateLimit | undefined; readonly tokens: RateLimit | undefined };
   readonly models: readonly RouteModel[];
+  readonly templates: Templates;
   readonly observed: GatewayMetrics;
   readonly status: () => object;
 }
@@ -60,6 +64,7 @@ export async function openGateway(parts: OpenGatewayParts): Promise<OpenedGatewa
   const { enabled, minSimilarity } = config.cache.semantic;
   const semantic = enabled ? new SemanticIndex(Number(minSimilarity)) : undefined;
   const cache = new AnswerCache({ store, semantic, times: { ttlMs, volatileTtlMs }, remember, clock, log });
+  const templates = new Templates(config.templates);
   const { strategy, complexityThreshold, fallback } = config.routing;
   const gateway = new Gateway({
     models,
@@ -70,14 +75,18 @@ export async function openGateway(parts: OpenGatewayParts): Promise<OpenedGatewa
     maxAttempts: config.retry.maxAttempts,
     budgetState: () => budget?.figures().state ?? "Available",
     exhausted: () => budget?.exhausted() ?? new CodedError("NOT_SUPPORTED", "no model of the route may answer this"),
-    countTokens,
+    countTokens: async (text) => (await loadTokenCounter())(text),
+    templates,
+    compress: config.compression.enabled ? promptCompressor(config.compression.maxPromptTokens, loadTokenCounter) : undefined,
+    onEscalated: (reason) => observed.escalated(reason),
     newId,
     clock,
   });
-  const embeddings = new EmbeddingCalls({ ...asking, timeoutMs: firstByteTimeoutMs, newId });
+  const calls = new EmbeddingCalls({ ...asking, timeoutMs: firstByteTimeoutMs, newId });
+  const embeddings = new EmbeddingBatches(calls, { ...config.batching, clock, newId });
   const thoughts = new Thoughts(store, { routeUid, ttlMs: config.thoughts.ttlMs });
-  const status = (): object => statusOf({ models, observed, budget, config });
-  return { gateway, embeddings, cache, thoughts, limits, models, observed, status };
+  const status = (): object => statusOf({ models, observed, budget, templates });
+  return { gateway, embeddings, cache, thoughts, limits, models, templates, observed, status };
 }
 
 function rateLimits({ limits }: GatewayConfig, clock: Clock): OpenedGateway["limits"] {
@@ -107,11 +116,11 @@ interface StatusParts {
   readonly models: readonly RouteModel[];
   readonly observed: GatewayMetrics;
   readonly budget: BudgetKeeper | undefined;
-  readonly config: GatewayConfig;
+  readonly templates: Templates;
 }
 
 /** What the operator makes `status` of. */
-function statusOf({ models, observed, budget }: StatusParts): object {
+function statusOf({ models, observed, budget, templates }: StatusParts): object {
   return {
     models: models.map(({ name, breaker, local }) => {
       const failure = breaker.lastFailure;
@@ -120,6 +129,7 @@ function statusOf({ models, observed, budget }: StatusParts): object {
     }),
     ...(budget && { budget: budgetStatus(budget) }),
     cache: observed.cacheFigures(),
+    ...(templates.faults.length > 0 && { templateFaults: templates.faults }),
   };
 }
 

@@ -23,15 +23,20 @@ export class BudgetJournal {
    */
   async update({ routeUid, period }: LedgerKey, update: LeaseUpdate, limits: SpendLimits): Promise<LeaseReply> {
     return this.#database.transaction(async (transaction) => {
-      await transaction.query(
-        `insert into gateway.ledgers (route_uid, period, ledger) values ($1, $2, $3) on conflict (route_uid, period) do nothing`,
-        [routeUid, period, JSON.stringify(storeLedger(EMPTY_LEDGER))],
-      );
-      const [row] = await transaction.query<{ ledger: unknown; now_ms: string }>(
-        `select ledger, floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms
-           from gateway.ledgers where route_uid = $1 and period = $2 for update`,
-        [routeUid, period],
-      );
+      const lock = (): Promise<{ ledger: unknown; now_ms: string }[]> =>
+        transaction.query(
+          `select ledger, floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms
+             from gateway.ledgers where route_uid = $1 and period = $2 for update`,
+          [routeUid, period],
+        );
+      let [row] = await lock();
+      if (!row) {
+        await transaction.query(
+          `insert into gateway.ledgers (route_uid, period, ledger) values ($1, $2, $3) on conflict (route_uid, period) do nothing`,
+          [routeUid, period, JSON.stringify(storeLedger(EMPTY_LEDGER))],
+        );
+        [row] = await lock();
+      }
       if (!row) throw new Error(`the ledger of ${routeUid} in ${period} is gone`);
       const { ledger, reply } = applyLeaseUpdate(readLedger(row.ledger), update, { limits, nowMs: Number(row.now_ms) });
       await transaction.query(`update gateway.ledgers set ledger = $3, updated_at = now() where route_uid = $1 and period = $2`, [

@@ -13,7 +13,7 @@ import { formatDecimal } from "@bellwether/trading/decimal";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { AnswerNotes } from "../answering/answer.ts";
-import type { EmbeddingCalls } from "../answering/embedding-calls.ts";
+import type { EmbeddingBatches } from "../answering/embedding-batches.ts";
 import type { Caller, Gateway } from "../answering/gateway.ts";
 import type { RouteModel } from "../answering/route-model.ts";
 import type { GatewayErrorCode } from "../errors.ts";
@@ -33,7 +33,7 @@ import { streamAnswer } from "./stream-answer.ts";
 
 export interface ApiOptions {
   readonly gateway: Gateway;
-  readonly embeddings: EmbeddingCalls;
+  readonly embeddings: EmbeddingBatches;
   readonly models: readonly RouteModel[];
   readonly thoughts: Thoughts;
   /** Undefined: the route has none. */
@@ -187,11 +187,12 @@ function hangUp(reply: FastifyReply): AbortSignal {
   return controller.signal;
 }
 
-function noteHeaders({ model, cache, queueMs, failedAttempts }: AnswerNotes): Record<string, string> {
+function noteHeaders({ model, cache, queueMs, failedAttempts, savedTokens }: AnswerNotes): Record<string, string> {
   return {
     "x-bellwether-model": model,
     "x-bellwether-cache": cache,
     "x-bellwether-queue-ms": String(Math.round(queueMs)),
     ...(failedAttempts > 0 && { "x-bellwether-failed-attempts": String(failedAttempts) }),
+    ...(savedTokens !== undefined && { "x-bellwether-saved-prompt-tokens": String(savedTokens) }),
   };
 }

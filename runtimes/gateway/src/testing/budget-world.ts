@@ -18,6 +18,14 @@ export interface LedgerDesk {
   figures(nowMs: number): LedgerSums | Promise<LedgerSums>;
 }
 
+/** Questions whose answers are kept: a call that finds one costs nothing. In memory, or a real Redis. */
+export interface AnswerShelf {
+  has(question: number): boolean | Promise<boolean>;
+  add(question: number): void | Promise<void>;
+  /** All of it is gone. */
+  lose(): void;
+}
+
 interface LedgerSums {
   readonly spent: Spend;
   readonly held: Spend;
@@ -63,6 +71,15 @@ export function deskInMemory(): LedgerDesk {
       return reply;
     },
     figures: (nowMs) => ledgerFigures(ledger, nowMs),
+  };
+}
+
+export function shelfInMemory(): AnswerShelf {
+  const questions = new Set<number>();
+  return {
+    has: (question) => questions.has(question),
+    add: (question) => void questions.add(question),
+    lose: () => questions.clear(),
   };
 }
 
@@ -126,7 +143,7 @@ export class BudgetWorld {
   /** The latest first. */
   readonly #agenda: Happening[] = [];
   readonly #replicas: Replica[] = Array.from({ length: REPLICAS }, () => ({ purse: undefined, lives: 0 }));
-  readonly #cached = new Set<number>();
+  readonly #shelf: AnswerShelf;
   #downUntilMs = 0;
   #billed = NOTHING;
   #overspent = false;
@@ -136,9 +153,10 @@ export class BudgetWorld {
   #cacheLosses = 0;
   #stopped = false;
 
-  constructor(options: { random: Random; desk: LedgerDesk; misfortunes: Misfortunes }) {
+  constructor(options: { random: Random; desk: LedgerDesk; shelf?: AnswerShelf; misfortunes: Misfortunes }) {
     this.#random = options.random;
     this.#desk = options.desk;
+    this.#shelf = options.shelf ?? shelfInMemory();
     this.#misfortunes = options.misfortunes;
     // A call's worst case is at most a sixtieth of the month, mostly less: what is refused at the end is below one call.
     this.#unit = { usd: BigInt(1 + this.#below(1_000_000)) as Decimal, tokens: BigInt(1 + this.#below(5_000)) };
@@ -208,7 +226,7 @@ export class BudgetWorld {
   }
 
   /** Callers keep coming until a while after the first one was refused. */
-  #arrive(): void {
+  #arrive(): void | Promise<void> {
     if (this.#stopped) return;
     this.#calls += 1;
     const share = BigInt(20 + this.#below(81));
@@ -222,14 +240,21 @@ export class BudgetWorld {
       lastsMs: 50 + this.#below(5_000),
       giveUpAtMs: this.#nowMs + PATIENCE_MS,
     };
-    this.#ask(call, this.#replicas[this.#below(REPLICAS)]!);
+    const replica = this.#replicas[this.#below(REPLICAS)]!;
     // Calls of one second come close together, then it is quiet for a while.
     this.#later(this.#chance(0.95) ? this.#below(200) : this.#below(4_000), () => this.#arrive());
+    return this.#ask(call, replica);
   }
 
-  #ask(call: Call, replica: Replica): void {
+  #ask(call: Call, replica: Replica): void | Promise<void> {
+    const known = this.#shelf.has(call.question);
+    if (typeof known === "boolean") this.#answer(call, { replica, known });
+    else return known.then((found) => this.#answer(call, { replica, known: found }));
+  }
+
+  #answer(call: Call, { replica, known }: { replica: Replica; known: boolean }): void {
     const { purse } = replica;
-    if (this.#cached.has(call.question) && this.#chance(0.15)) return;
+    if (known && this.#chance(0.15)) return;
     if (this.#stopped) return;
     if (purse === undefined) {
       this.#retryElsewhere(call);
@@ -290,9 +315,9 @@ export class BudgetWorld {
       if (refusedByProvider) purse.release(call.id);
       else if (lost) this.#loseUsage(call, purse);
       else purse.settle(call.id, call.actual);
-      if (!refusedByProvider && !lost) this.#cached.add(call.question);
       if (this.#chance(0.1)) purse.settle(call.id, call.actual);
       if (!lost && this.#chance(0.05)) purse.release(call.id);
+      return refusedByProvider || lost ? undefined : this.#shelf.add(call.question);
     });
   }
 
@@ -305,7 +330,7 @@ export class BudgetWorld {
   #tick(): void {
     for (const replica of this.#replicas) if (replica.purse !== undefined) this.#update(replica, replica.purse);
     if (this.#chance(0.02)) {
-      this.#cached.clear();
+      this.#shelf.lose();
       this.#cacheLosses += 1;
     }
     // Not one after the other for longer than callers are patient: who finds no ledger is refused for that, not for the budget.
