@@ -100,6 +100,8 @@ describe("npm run backtest", () => {
 
     const replayed = await run(...words);
     expect(replayed).toEqual({ code: 0, stdout: first.stdout, stderr: "" });
+    const source = fileURLToPath(new URL("./programs/llm-analyst.ts", import.meta.url));
+    expect(await run(...words, "--program", source)).toEqual(replayed);
     const { fills } = JSON.parse(replayed.stdout) as { fills: { side: string }[] };
     expect(fills[0]).toMatchObject({ side: "buy" });
 

@@ -141,5 +141,5 @@ async function startProgram({ program, limits }: TradingConfig, models: ModelPor
   if ("builtin" in program) return new InProcessRunner(bindProgram(builtinProgram(program.builtin), program.parameters), models);
   const { file, name } = program.source;
   const text = await readFile(file, "utf8");
-  return SandboxedRunner.start({ text, name, parameters: program.parameters }, { ...limits, clock: systemClock, log });
+  return SandboxedRunner.start({ text, name, parameters: program.parameters }, { ...limits, clock: systemClock, log, models });
 }

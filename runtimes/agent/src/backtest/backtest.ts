@@ -32,8 +32,8 @@ export interface BacktestSurroundings {
 export async function backtest(config: BacktestConfig, surroundings: BacktestSurroundings): Promise<BacktestResult> {
   const job = await prepareJob(config, surroundings.readFile);
   const { program, limits } = config;
+  const { programLog, models } = surroundings;
   if ("builtin" in program) {
-    const { programLog, models } = surroundings;
     const result = await runJob(bindProgram(builtinProgram(program.builtin), program.parameters), job, {
       log: programLog,
       models,
@@ -44,9 +44,11 @@ export async function backtest(config: BacktestConfig, surroundings: BacktestSur
   const { file, name } = program.source;
   const text = new TextDecoder().decode(await surroundings.readFile(file));
   const { clock, log } = surroundings;
-  const runner = await SandboxedRunner.start({ text, name, parameters: program.parameters }, { ...limits, clock, log });
+  const runner = await SandboxedRunner.start({ text, name, parameters: program.parameters }, { ...limits, clock, log, models });
   try {
-    return await runner.backtest(job);
+    const result = await runner.backtest(job);
+    if (models?.failure) throw models.failure;
+    return result;
   } finally {
     await runner.close();
   }

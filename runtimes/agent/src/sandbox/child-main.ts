@@ -9,13 +9,15 @@ import { AgentError } from "../errors.ts";
 import { childMethods } from "./child-methods.ts";
 import { confineGlobals } from "./confine.ts";
 import { firstErrorLine } from "../interface/first-error-line.ts";
-import type { CallMessage, ChildMessage } from "./protocol.ts";
+import type { AnswerMessage, CallMessage, ChildMessage } from "./protocol.ts";
+import { RemoteModels } from "./remote-models.ts";
 
 const stdout = process.stdout;
 const send = (message: ChildMessage): void => void process.send?.(message);
 const print = (line: string): void => void stdout.write(`${line}\n`);
 const nowMs = (): number => performance.now();
-const methods = childMethods({ nowMs, beat: () => send({ type: "beat" }), log: print });
+const models = new RemoteModels((id, json) => send({ type: "wish", id, json }));
+const methods = childMethods({ nowMs, beat: () => send({ type: "beat" }), log: print, models });
 
 async function answer({ id, method, payload }: CallMessage): Promise<void> {
   try {
@@ -39,7 +41,11 @@ function fail(thrown: unknown): void {
 
 process.on("uncaughtException", fail);
 process.on("unhandledRejection", fail);
-process.on("message", (message) => void answer(message as CallMessage));
+process.on("message", (message) => {
+  const heard = message as CallMessage | AnswerMessage;
+  if (heard.type === "answer") models.settle(heard.id, heard.value);
+  else void answer(heard);
+});
 process.on("disconnect", () => process.exit(0));
 const rssBytes = process.memoryUsage.rss();
 confineGlobals(print);

@@ -1,4 +1,4 @@
-import { noModels } from "@bellwether/trading/engine/language-model";
+import type { ModelPort } from "@bellwether/trading/engine/language-model";
 import { type BacktestJob, runJob } from "../backtest/job.ts";
 import { AgentError } from "../errors.ts";
 import { type BoundProgram, bindProgram } from "../interface/define-strategy.ts";
@@ -20,6 +20,8 @@ export interface ChildEnvironment {
   /** Tells the agent that the program has returned from a callback and is about to begin another. */
   readonly beat: () => void;
   readonly log: (message: string) => void;
+  /** The host's. */
+  readonly models: ModelPort;
 }
 
 export type ChildMethods = Readonly<Record<string, (payload: unknown) => Promise<unknown>>>;
@@ -35,7 +37,7 @@ export function childMethods(environment: ChildEnvironment): ChildMethods {
       return program.parameters;
     },
     open(payload) {
-      session = new ProgramSession(present(program), payload as SessionOptions, noModels);
+      session = new ProgramSession(present(program), payload as SessionOptions, environment.models);
       return Promise.resolve();
     },
     decide: (payload) => present(session).decide(payload as DecisionInput),

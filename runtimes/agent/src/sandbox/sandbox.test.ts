@@ -4,6 +4,9 @@ import path from "node:path";
 import { silentLogger } from "@bellwether/service-kit/logger";
 import { systemClock } from "@bellwether/service-kit/clock";
 import { afterEach, describe, expect, test } from "vitest";
+import { type ModelPort, noModels } from "@bellwether/trading/engine/language-model";
+import { RecordedModels, answersHeader } from "../llm/recorded-models.ts";
+import { ScriptedModels } from "../llm/testing/scripted-models.ts";
 import type { DecisionOutput } from "../program/session.ts";
 import { SandboxedRunner } from "./sandboxed-runner.ts";
 
@@ -17,6 +20,7 @@ const minute = 60_000;
 interface Limits {
   readonly callTimeoutMs?: number;
   readonly memoryMiB?: number;
+  readonly models?: ModelPort;
 }
 
 async function load(text: string, limits: Limits = {}): Promise<SandboxedRunner> {
@@ -44,6 +48,86 @@ const onBar = (body: string): string => `import { defineStrategy } from "@bellwe
 export default defineStrategy({ parameters: { size: "1" }, async onBar(context) {
 ${body}
 } });`;
+
+const asking = (body: string): string => `import { askFor, defineStrategy, z } from "@bellwether/agent";
+const up = z.strictObject({ up: z.boolean() });
+const question = { messages: [{ role: "user", content: "up?" }] };
+export default defineStrategy({ parameters: { size: "1" }, async onBar(context) {
+${body}
+} });`;
+
+describe("a source program that asks models", () => {
+  test("gets checked answers and its last thought from the host, and its questions come with the decision", async () => {
+    const models = new ScriptedModels((_question, count) => (count === 1 ? "surely" : '{"up":true}'));
+    const text = asking(`
+  const said = await askFor(context.llm, up, question);
+  if (said.answered && said.value.up) context.buy({ quantity: "1" });
+  context.log(JSON.stringify(await context.llm.recall()));
+  context.llm.remember({ n: 7 });`);
+    const runner = await load(text, { models });
+    const first = await ask(runner);
+    expect([first.intents.length, first.log, first.evidence?.map(({ fault }) => fault)]).toEqual([
+      1,
+      ["undefined"],
+      ["the answer is not JSON", undefined],
+    ]);
+    expect((await ask(runner)).log).toEqual(['{"n":7}']);
+    expect(models.asked[0]).toMatchObject({
+      model: "auto",
+      messages: [{ content: "up?" }],
+      format: { schema: { type: "object" } },
+    });
+  });
+
+  test("has its own time limit stand still while it waits for an answer, and not a moment longer", async () => {
+    let release: () => void = () => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const models = new ScriptedModels(() => '{"up":true}');
+    const slow: ModelPort = { ...noModels, ask: (question) => released.then(() => models.ask(question)) };
+    const text = asking("await context.llm.ask(question); for (;;);");
+    const asked = ask(await load(text, { models: slow, callTimeoutMs: 300 })).catch((error: unknown) => error);
+    await systemClock.sleep(1_000);
+    expect(await Promise.race([asked, Promise.resolve("it waits")])).toBe("it waits");
+    release();
+    expect(await asked).toMatchObject({ code: "PROGRAM_TIMEOUT" });
+  });
+
+  test.each([
+    {
+      when: "answers are recorded and lack its own",
+      body: "try { await context.llm.ask(question); } catch {}",
+      models: new RecordedModels({ text: answersHeader, append: () => Promise.resolve() }),
+      code: "ANSWER_MISSING",
+    },
+    {
+      when: "it asks something that is no question",
+      body: "await context.llm.ask({ messages: [{ role: 'root', content: 'up?' }] });",
+      models: noModels,
+      code: "PROGRAM_MISBEHAVED",
+    },
+    {
+      when: "it asks again and again, and never returns",
+      body: "for (;;) await context.llm.recall();",
+      models: noModels,
+      code: "PROGRAM_TIMEOUT",
+      callTimeoutMs: 300,
+    },
+    {
+      when: "it asks without end",
+      body: "for (;;) context.llm.remember(1);",
+      models: { ...noModels, remember: () => new Promise<never>(() => undefined) } as unknown as ModelPort,
+      code: "PROGRAM_MISBEHAVED",
+    },
+  ])("is ended when $when", async ({ body, models, code, callTimeoutMs = 30_000 }) => {
+    await expect(ask(await load(asking(body), { models, callTimeoutMs }))).rejects.toMatchObject({ code });
+  });
+
+  test("without a route goes on without answers", async () => {
+    const output = await ask(await load(asking("context.log((await context.llm.ask(question)).reason);")));
+    expect(output).toMatchObject({ log: ["NO_ROUTE"], intents: [] });
+    expect(output.evidence).toBeUndefined();
+  });
+});
 
 describe("a source program", () => {
   test.each([

@@ -3,10 +3,14 @@ import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { Cancel, Clock } from "@bellwether/service-kit/clock";
+import { messageOf } from "@bellwether/service-kit/coded-error";
 import type { Logger } from "@bellwether/service-kit/logger";
+import { type ModelPort, noModels } from "@bellwether/trading/engine/language-model";
 import { TradingError, type TradingErrorCode, tradingErrorCodes } from "@bellwether/trading/trading-error";
 import { AgentError, type AgentErrorCode, agentErrors } from "../errors.ts";
-import { type CallMessage, beatEveryMs, isChildMessage } from "./protocol.ts";
+import { type AnswerMessage, type CallMessage, beatEveryMs, isChildMessage } from "./protocol.ts";
+import { parseWish, serveWish } from "./serve-models.ts";
+import { TimeLimit } from "./time-limit.ts";
 import { type ChildEntry, childEntry, nodeArguments } from "./node-arguments.ts";
 
 export interface SandboxOptions {
@@ -17,6 +21,8 @@ export interface SandboxOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly entry?: ChildEntry;
+  /** What answers the program's questions to models. Default: nothing. */
+  readonly models?: ModelPort | undefined;
 }
 
 interface Pending {
@@ -25,6 +31,8 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
+/** Wishes under way at once; a program that has more runs in circles. */
+const mostWishes = 64;
 const startTimeoutMs = 30_000;
 const memoryCheckMs = 50;
 /** Code, stacks and V8's young generation, on top of the program's own limit. */
@@ -45,8 +53,10 @@ export class Sandbox {
   #failure: AgentError | undefined;
   #baselineRssBytes = 0;
   #stopWatching: Cancel = () => undefined;
-  #stopTimer: Cancel = () => undefined;
+  /** Of the call under way: the program's own time, not what the host takes to answer it. */
+  #limit: TimeLimit | undefined;
   #lastErrorLine = "";
+  #wishes = 0;
   readonly #exited: Promise<void>;
 
   private constructor(options: SandboxOptions) {
@@ -104,18 +114,13 @@ export class Sandbox {
     if (this.#pending) throw new TypeError(`call ${what} began before call ${this.#pending.id} ended`);
     return new Promise((resolve, reject) => {
       this.#pending = { id, resolve, reject };
-      this.#restartTimer = () => {
-        this.#stopTimer();
-        this.#stopTimer = this.#options.clock.setTimeout(
-          () => this.#fail("PROGRAM_TIMEOUT", `${what} did not return within ${timeoutMs} ms`),
-          timeoutMs + beatEveryMs,
-        );
-      };
-      this.#restartTimer();
+      // A beat may be as old as the next one is due.
+      const limit = { clock: this.#options.clock, limitMs: timeoutMs + beatEveryMs };
+      const onOver = (): void => this.#fail("PROGRAM_TIMEOUT", `${what} did not return within ${timeoutMs} ms`);
+      this.#limit = new TimeLimit({ ...limit, onOver });
+      if (this.#wishes === 0) this.#limit.resume();
     });
   }
-
-  #restartTimer: () => void = () => undefined;
 
   #onMessage(message: unknown): void {
     if (!isChildMessage(message)) return this.#fail("PROGRAM_MISBEHAVED", "the program's process sent something unexpected");
@@ -127,17 +132,37 @@ export class Sandbox {
       case "fault":
         return this.#settle(message.id, (pending) => pending.reject(faultOf(message)));
       case "beat":
-        return this.#restartTimer();
+        return this.#limit?.renew();
+      case "wish":
+        return this.#onWish(message.id, message.json);
       case "failed":
         return this.#fail("PROGRAM_THREW", message.message);
     }
+  }
+
+  #onWish(id: number, json: string): void {
+    const wish = parseWish(json);
+    if (!wish) return this.#fail("PROGRAM_MISBEHAVED", "the program asked the models something that is no question");
+    if (this.#wishes >= mostWishes) return this.#fail("PROGRAM_MISBEHAVED", `the program asks ${mostWishes} questions at once`);
+    this.#wishes++;
+    this.#limit?.pause();
+    serveWish(this.#options.models ?? noModels, wish).then(
+      (value) => {
+        this.#wishes--;
+        if (this.#pending && this.#wishes === 0) this.#limit?.resume();
+        const answer: AnswerMessage = { type: "answer", id, value };
+        this.#child.send(answer, () => undefined);
+      },
+      // Recorded answers that lack one end the run: the program is not to make something of it.
+      (error: unknown) => this.#end(error instanceof AgentError ? error : new AgentError("MODEL_SILENT", messageOf(error))),
+    );
   }
 
   #settle(id: number, settle: (pending: Pending) => void): void {
     const pending = this.#pending;
     if (pending?.id !== id) return this.#fail("PROGRAM_MISBEHAVED", "the program's process answered a call nobody made");
     this.#pending = undefined;
-    this.#stopTimer();
+    this.#limit?.pause();
     settle(pending);
   }
 
@@ -150,9 +175,13 @@ export class Sandbox {
 
   /** The first failure counts: what follows (a kill, a broken channel) is its consequence. */
   #fail(code: AgentErrorCode, message: string): void {
+    this.#end(new AgentError(code, message));
+  }
+
+  #end(failure: AgentError): void {
     if (this.#failure) return;
-    this.#failure = new AgentError(code, message);
-    this.#stopTimer();
+    this.#failure = failure;
+    this.#limit?.pause();
     this.#stopWatching();
     const pending = this.#pending;
     this.#pending = undefined;
