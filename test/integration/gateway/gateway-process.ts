@@ -2,12 +2,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import path from "node:path";
 import { type GatewayConfigInput, renderGatewayConfig } from "@bellwether/gateway/config";
 import { inherited } from "../../suites/inherited.ts";
+import { serviceEntry } from "../../suites/service-entry.ts";
 import { TestIdentity, issuer } from "../order-path/identity.ts";
 import { freePort } from "../order-path/postgres.ts";
 import type { TestFiles } from "./gateway-fixture.ts";
 
 const audience = "gateway.bellwether.dev";
-const main = new URL("../../../runtimes/gateway/src/main.ts", import.meta.url).pathname;
 
 type Config = Omit<GatewayConfigInput, "issuer" | "jwksFile" | "apiPort" | "healthPort">;
 
@@ -50,7 +50,7 @@ export class GatewayProcess {
 
   constructor({ file, ...options }: { file: string; apiPort: number; healthPort: number; token: string }) {
     this.#options = options;
-    this.#child = spawn(process.execPath, [main], {
+    this.#child = spawn(process.execPath, [serviceEntry("gateway")], {
       env: { ...inherited(), BELLWETHER_CONFIG: file },
       stdio: ["ignore", "pipe", "pipe"],
     });
