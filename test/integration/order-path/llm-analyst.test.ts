@@ -114,6 +114,7 @@ describe.skipIf(missing !== undefined)(`llm-analyst on the order path ${missing 
     for (const asked of later) expect(asked).toEqual([used]);
     const hashes = [first, ...later].flatMap((asked) => asked?.map(({ promptHash }) => promptHash) ?? []);
     expect(new Set(hashes).size).toBe(hashes.length);
+    expect((await stack.snapshot(uid)).trading.message).toBe("Trading is allowed.");
   });
 
   test("a thought lives from one decision to the next", async () => {
@@ -130,6 +131,11 @@ describe.skipIf(missing !== undefined)(`llm-analyst on the order path ${missing 
     const { length } = await evidence();
     await eventually(evidence, (all) => all.length > length + 1, 60_000);
 
+    const { trading } = await stack.snapshot(uid);
+    expect(trading).toMatchObject({
+      allowed: true,
+      message: expect.stringContaining("went without its models: UNREACHABLE") as string,
+    });
     expect((await fetch(`${health}/readyz`)).status).toBe(200);
     const detailed = (await (await fetch(`${health}/health/detailed`)).json()) as { dependencies: object[] };
     expect(detailed.dependencies).toMatchObject([{ name: "gateway of the route", ok: false }]);

@@ -90,6 +90,7 @@ export async function decide(request: DecisionRequest, context: DecideContext): 
         state: request.state,
         lastDecisionTime: request.decisionTime,
         decisions: strategy.decisions + 1,
+        decisionFault: faultOf(request),
       };
       return { reply, plan, nonces, strategy: decided };
     });
@@ -231,6 +232,11 @@ function blockedBy(account: Account, policy: EffectivePolicy): Denial | undefine
   return undefined;
 }
 
+/** What came of the last question is what the decision was made with: a repaired answer has no fault. */
+function faultOf({ evidence }: DecisionRequest): string | undefined {
+  return evidence?.at(-1)?.fault;
+}
+
 interface DecisionToStore {
   readonly request: DecisionRequest;
   readonly digest: string;
@@ -257,11 +263,10 @@ async function storeDecision(
      on conflict (strategy_uid, run, market_set) do update set decision_time_ms = excluded.decision_time_ms`,
     [strategyUid, run, marketSet, decisionTime],
   );
-  write("update risk.strategies set state = $2, last_decision_ms = $3, decisions = decisions + 1 where uid = $1", [
-    strategyUid,
-    state,
-    decisionTime,
-  ]);
+  write(
+    "update risk.strategies set state = $2, last_decision_ms = $3, decisions = decisions + 1, decision_fault = $4 where uid = $1",
+    [strategyUid, state, decisionTime, faultOf(request) ?? null],
+  );
   writes.push(insertPlan(transaction, { strategyUid, accountUid: account.accountUid, run, decisionTime, epoch }, plan));
   const nonces: string[] = [];
   for (const { order } of plan.orders) {

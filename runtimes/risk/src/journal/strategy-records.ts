@@ -21,12 +21,13 @@ interface StrategyRow {
   state: string;
   last_decision_ms: string | null;
   decisions: string;
+  decision_fault: string | null;
   admitted: boolean;
   deletion: "Keep" | "Flatten" | null;
   settled: boolean;
 }
 
-const strategyColumns = `uid, account_uid, namespace, name, subject, mode, markets, market_set, share_ratio, suspended, run, state, last_decision_ms, decisions,
+const strategyColumns = `uid, account_uid, namespace, name, subject, mode, markets, market_set, share_ratio, suspended, run, state, last_decision_ms, decisions, decision_fault,
   admitted_at is not null as admitted, deletion, settled_at is not null as settled`;
 
 /** Strategies of a policy that are not settled. */
@@ -63,6 +64,7 @@ function strategyOf(row: StrategyRow): Strategy {
     state: row.state,
     lastDecisionTime: row.last_decision_ms === null ? undefined : Number(row.last_decision_ms),
     decisions: Number(row.decisions),
+    decisionFault: row.decision_fault ?? undefined,
     admitted: row.admitted,
     deletion: row.deletion ?? undefined,
     settled: row.settled,

@@ -17,6 +17,8 @@ export interface Strategy {
   readonly state: string;
   readonly lastDecisionTime: number | undefined;
   readonly decisions: number;
+  /** Why its last decision went without its models; undefined: they answered, or none was asked. */
+  readonly decisionFault: string | undefined;
   readonly admitted: boolean;
   readonly deletion: "Keep" | "Flatten" | undefined;
   readonly settled: boolean;

@@ -2,7 +2,7 @@ import { TRADING_ACTIVE } from "@bellwether/trading";
 import { describe, expect, test } from "vitest";
 import { type TradingStatusWorld, tradingStatus } from "./trading-status.ts";
 
-const admitted = { admitted: true, suspended: false, deletion: undefined };
+const admitted = { admitted: true, suspended: false, deletion: undefined, decisionFault: undefined };
 const world = (change: Partial<TradingStatusWorld> = {}): TradingStatusWorld => ({
   strategy: admitted,
   trading: TRADING_ACTIVE,
@@ -15,6 +15,16 @@ const world = (change: Partial<TradingStatusWorld> = {}): TradingStatusWorld => 
 describe("tradingStatus", () => {
   test.each([
     { when: "nothing stands in the way", given: {}, then: { allowed: true, reason: "Active" } },
+    {
+      when: "its models did not answer",
+      given: { strategy: { ...admitted, decisionFault: "TIMEOUT: the gateway did not answer within 30000 ms" } },
+      then: {
+        allowed: true,
+        reason: "Active",
+        message:
+          "Trading is allowed. The last decision went without its models: TIMEOUT: the gateway did not answer within 30000 ms",
+      },
+    },
     {
       when: "the strategy is deleted",
       given: { strategy: { ...admitted, deletion: "Keep" as const } },

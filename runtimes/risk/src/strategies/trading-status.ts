@@ -20,7 +20,7 @@ export interface TradingStatus {
 }
 
 export interface TradingStatusWorld {
-  readonly strategy: Pick<Strategy, "admitted" | "suspended" | "deletion">;
+  readonly strategy: Pick<Strategy, "admitted" | "suspended" | "deletion" | "decisionFault">;
   readonly trading: TradingCondition;
   readonly journalAvailable: boolean;
   readonly venue: { readonly reachable: boolean; readonly message: string };
@@ -55,5 +55,7 @@ export function tradingStatus({ strategy, trading, journalAvailable, venue, ende
       message: `Only orders that shrink a position pass, says the ${trading.by}: ${trading.message}.`.slice(0, 500),
     };
   }
-  return { allowed: true, reason: "Active", message: "Trading is allowed." };
+  const { decisionFault: fault } = strategy;
+  const without = fault === undefined ? "" : ` The last decision went without its models: ${fault}`;
+  return { allowed: true, reason: "Active", message: `Trading is allowed.${without}`.slice(0, 500) };
 }

@@ -3,6 +3,7 @@ import { journal0001 } from "./0001-journal.ts";
 import { control0002 } from "./0002-control.ts";
 import { moves0003 } from "./0003-moves.ts";
 import { evidence0004 } from "./0004-evidence.ts";
+import { decisionFaults0005 } from "./0005-decision-faults.ts";
 
 /** In order, forward only, never edited once released. */
 export const riskSchema: MigrationPlan = {
@@ -13,5 +14,6 @@ export const riskSchema: MigrationPlan = {
     { version: 2, name: "control", sql: control0002 },
     { version: 3, name: "moves", sql: moves0003 },
     { version: 4, name: "evidence", sql: evidence0004 },
+    { version: 5, name: "decision-faults", sql: decisionFaults0005 },
   ],
 };
