@@ -20,6 +20,7 @@ import type { NodeCpus, PodCpus } from "./ledger/cpu-ledger.ts";
 import { milliCores, podCpus } from "./ledger/pod-cpus.ts";
 import { llmRouteReconciler, modelUid } from "./llm-route/reconcile.ts";
 import { ChildWriter } from "./platform/child-writer.ts";
+import { ConfigMapDigests } from "./platform/config-map-digests.ts";
 import { type NodeAgentRef, NodeAssignments } from "./platform/node-assignments.ts";
 import { type Pod, nodeCapacity } from "./platform/resources.ts";
 import { type RiskChange, RiskLink } from "./platform/risk-link.ts";
@@ -119,7 +120,8 @@ class Operator {
     this.#keepers = new StatusLink({ ...asked, who: "the keeper beside Ollama", schema: keeperStatus });
     this.#registrar = new Registrar(this.#risk, () => clock.nowMs());
     const base = { world, children, statuses, risk: this.#risk, cadence: this.#cadence, config, clock, log };
-    const inputs = new InputReader(client, clock);
+    const digests = new ConfigMapDigests(client, clock);
+    const inputs = new InputReader(digests);
     const strategy = {
       ...base,
       client,
@@ -133,7 +135,7 @@ class Operator {
     const nowMs = (): number => clock.nowMs();
     const route = {
       ...base,
-      client,
+      digests,
       admissions: this.#admissions,
       assignments: this.#assignments,
       gateways: this.#gateways,

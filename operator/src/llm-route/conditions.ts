@@ -5,6 +5,7 @@ import type { Draft } from "../condition.ts";
 import { type Admission, admissionMessage } from "../ledger/cpu-ledger.ts";
 import { type Assignment, pinned } from "../ledger/pinned.ts";
 import type { ObservedPod } from "../observed-pod.ts";
+import type { KeyState } from "../platform/config-map-digests.ts";
 import type { Word } from "../platform/status-link.ts";
 
 export interface ObservedModel {
@@ -15,8 +16,8 @@ export interface ObservedModel {
   readonly keeper: Word<KeeperStatus>;
   /** What the kubelet says of the pod's cores. */
   readonly assignment: Assignment;
-  /** Why its file cannot be had; undefined where it can, or where there is none. */
-  readonly missing: string | undefined;
+  /** The key of a ConfigMap that it is made of; undefined where it comes from elsewhere. */
+  readonly file: KeyState | undefined;
 }
 
 const progressSteps = 10;
@@ -52,7 +53,8 @@ export function modelsLoaded(models: readonly ObservedModel[]): Draft | undefine
   if (models.length === 0) return undefined;
   for (const model of models) {
     if (isLoaded(model)) continue;
-    const { name, admission, pod, keeper, missing } = model;
+    const { name, admission, pod, keeper } = model;
+    const missing = missingFile(model);
     if (missing !== undefined) return draft("False", "ModelSourceMissing", `model ${name}: ${missing}`);
     if (!admission.granted) return draft("False", "Queued", `model ${name} waits for cores`);
     if (pod?.waiting) return draft("False", "PodNotStarting", `${pod.name}: ${pod.waiting.reason}: ${pod.waiting.message}`);
@@ -61,6 +63,13 @@ export function modelsLoaded(models: readonly ObservedModel[]): Draft | undefine
     return draft("False", "ModelLoading", `model ${name}: ${keeper.view.message}${percent(keeper.view.progress)}`);
   }
   return draft("True", "Loaded", "every local model is loaded and answers");
+}
+
+/** Why its file cannot be had. */
+export function missingFile({ file, ollama: { source } }: Pick<ObservedModel, "file" | "ollama">): string | undefined {
+  if (file === undefined || file.found || source.kind !== "configMap") return undefined;
+  const { name, key } = source;
+  return file.missing === "Key" ? `ConfigMap "${name}" has no key "${key}"` : `there is no ConfigMap "${name}" in this namespace`;
 }
 
 /** In steps: each is a write. */

@@ -71,12 +71,15 @@ function keyVolumes({ spec }: LlmRoute): Mounted[] {
 export interface ModelFields extends RouteFields {
   readonly model: string;
   readonly ollama: EffectiveOllama;
+  /** Of the file that the model is made of: another one is another pod. */
+  readonly fileDigest: string;
   /** Whether the ledger has given it its cores: without them it has no pod, and keeps its volume. */
   readonly admitted: boolean;
 }
 
 /** A local model. Its pod is ready when the model is loaded and has answered once; its Service knows it from then on. */
-export function ollamaChildren({ route, config, configText, jwks, model, ollama, admitted }: ModelFields): Manifest[] {
+export function ollamaChildren(fields: ModelFields): Manifest[] {
+  const { route, config, configText, jwks, model, ollama } = fields;
   const child = {
     owner: route,
     component: "ollama",
@@ -93,12 +96,12 @@ export function ollamaChildren({ route, config, configText, jwks, model, ollama,
     statefulSet({
       child,
       config,
-      configText,
+      configText: configText + fields.fileDigest,
       image: config.images.ollama,
       resources: { requests: { ...requests, ...gpus }, limits: { ...limits, ...gpus } },
       volumes: [configVolume(child.name), scratchVolume, ...sourceVolumes(ollama), ...own.volumes],
       claims: own.claims,
-      replicas: admitted ? 1 : 0,
+      replicas: fields.admitted ? 1 : 0,
       ports: [{ name: "ollama", containerPort: OLLAMA_PORT }],
     }),
   ];

@@ -84,12 +84,13 @@ function childrenOf({
   if (!gateway.ok) return gateway;
   const fields = { route, config, jwks: tokens.jwks };
   const children = [...networkPolicies(route, config), ...gatewayChildren({ ...fields, configText: gateway.text })];
-  for (const { name, ollama, admission, missing } of models) {
+  for (const { name, ollama, admission, file } of models) {
     const keeper = keeperConfigText(source, ollama);
     if (!keeper.ok) return { ok: false, message: `model ${name}: ${keeper.message}` };
     // A pod that waits for a ConfigMap would hold its cores and say nothing.
-    const mayRun = admission.granted && missing === undefined;
-    children.push(...ollamaChildren({ ...fields, configText: keeper.text, model: name, ollama, admitted: mayRun }));
+    const mayRun = admission.granted && file?.found !== false;
+    const fileDigest = file?.found ? file.sha256 : "";
+    children.push(...ollamaChildren({ ...fields, configText: keeper.text, fileDigest, model: name, ollama, admitted: mayRun }));
   }
   return { ok: true, children };
 }

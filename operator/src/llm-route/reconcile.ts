@@ -2,7 +2,6 @@
 import { type LlmRoute, effectiveOllama, effectiveRoutePriority } from "@bellwether/crds";
 import type { KeeperStatus, RouteStatus } from "@bellwether/gateway/config";
 import {
-  type KubernetesClient,
   type KubernetesObject,
   type Outcome,
   type Stored,
@@ -22,8 +21,9 @@ import type { Assignment } from "../ledger/pinned.ts";
 import { milliCores } from "../ledger/pod-cpus.ts";
 import { type ObservedPod, observePod } from "../observed-pod.ts";
 import type { ChildWriter } from "../platform/child-writer.ts";
+import { type ConfigMapDigests, FOUND_TTL_MS, MISSING_TTL_MS } from "../platform/config-map-digests.ts";
 import type { NodeAssignments } from "../platform/node-assignments.ts";
-import { type Pod, configMaps, llmRoutes } from "../platform/resources.ts";
+import { type Pod, llmRoutes } from "../platform/resources.ts";
 import type { StatusLink } from "../platform/status-link.ts";
 import type { StatusWriter } from "../platform/status-writer.ts";
 import type { TokenIssuer } from "../platform/token-issuer.ts";
@@ -34,7 +34,7 @@ import { type Plan, plan } from "./plan.ts";
 import { statusOf, transitionEvents } from "./status.ts";
 
 export interface LlmRouteDependencies {
-  readonly client: Pick<KubernetesClient, "get">;
+  readonly digests: ConfigMapDigests;
   readonly world: World;
   readonly children: ChildWriter;
   readonly statuses: StatusWriter;
@@ -56,8 +56,6 @@ type LocalModel = Pick<ObservedModel, "name" | "ollama">;
 const noKeysRetryMs = 1_000;
 const notDecidedRetryMs = 200;
 const nameTakenRetryMs = 30_000;
-/** Users' ConfigMaps carry no label of ours: they are not watched but looked for. */
-const sourceMissingRetryMs = 2_000;
 
 export function llmRouteReconciler(dependencies: LlmRouteDependencies): (key: string) => Promise<Outcome> {
   const reconciler = new LlmRouteReconciler(dependencies);
@@ -103,8 +101,7 @@ class LlmRouteReconciler {
     const gatewayPods = pods.filter((pod) => componentOf(pod) === "gateway").map(observePod);
     const { decided, retryMs } = await this.#act(route, plan({ route, tokens, models, gatewayPods, gateway, config }));
     const figuresInMs = await this.#writeStatus(route, decided);
-    const sourceInMs = models.some(({ missing }) => missing !== undefined) ? sourceMissingRetryMs : undefined;
-    const delays = [retryMs, figuresInMs, sourceInMs].filter((delay) => delay !== undefined);
+    const delays = [retryMs, figuresInMs, sourcesInMs(models)].filter((delay) => delay !== undefined);
     return delays.length === 0 ? done : requeueAfter(Math.max(50, Math.min(...delays)));
   }
 
@@ -140,29 +137,20 @@ class LlmRouteReconciler {
     const { keepers, config } = this.#on;
     const found = podOf(name, pods);
     const pod = found && observePod(found);
-    const missing = await this.#missing(route, ollama);
+    const { source } = ollama;
+    const file = source.kind === "configMap" ? await this.#on.digests.read(namespaceOf(route), source) : undefined;
     const admission = this.#admission(route, { name, ollama });
     if (!admission) return undefined;
     const keeper = keepers.word(modelUid(route.metadata.uid, name));
     const assignment: Assignment = config.nodeAgent.enabled
       ? this.#assignment(route, pod)
       : { known: false, message: "no node agent is installed, so nobody can say which cores the model has" };
-    return { name, ollama, admission, pod, keeper, assignment, missing };
+    return { name, ollama, admission, pod, keeper, assignment, file };
   }
 
   #assignment(route: Object, pod: ObservedPod | undefined): Assignment {
     const { node, name = "", readySinceMs = 0 } = pod ?? {};
     return this.#on.assignments.of({ node, namespace: namespaceOf(route), name, sinceMs: readySinceMs });
-  }
-
-  async #missing(route: Object, { source }: ObservedModel["ollama"]): Promise<string | undefined> {
-    if (source.kind !== "configMap") return undefined;
-    const { name, key } = source;
-    const found = await this.#on.client.get(configMaps, { namespace: namespaceOf(route), name });
-    if (!found) return `there is no ConfigMap "${name}" in this namespace`;
-    return found.data?.[key] === undefined && found.binaryData?.[key] === undefined
-      ? `ConfigMap "${name}" has no key "${key}"`
-      : undefined;
   }
 
   #admission(route: Object, { name, ollama }: LocalModel): Admission | undefined {
@@ -215,6 +203,13 @@ class LlmRouteReconciler {
     const due = statusOf({ ...input, figuresDue: true });
     return JSON.stringify(due) === JSON.stringify(next) ? undefined : dueInMs;
   }
+}
+
+/** Users' ConfigMaps are looked at again, the missing ones soon. */
+function sourcesInMs(models: readonly ObservedModel[]): number | undefined {
+  const files = models.flatMap(({ file }) => file ?? []);
+  if (files.length === 0) return undefined;
+  return files.every(({ found }) => found) ? FOUND_TTL_MS : MISSING_TTL_MS;
 }
 
 const componentOf = ({ metadata }: Stored<Pod>): string | undefined => metadata.labels?.["app.kubernetes.io/component"];

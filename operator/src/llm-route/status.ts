@@ -22,8 +22,7 @@ export function statusOf({ route, plan, gateway, figuresDue, nowMs }: StatusInpu
   const previous = route.status ?? {};
   const generation = route.metadata.generation ?? 0;
   const view = gateway.heard ? gateway.view : undefined;
-  const isDue =
-    view !== undefined && (figuresDue || previous.cache === undefined || view.budget?.state !== previous.budget?.state);
+  const isDue = view !== undefined && (figuresDue || previous.cache === undefined || isNews(previous.budget, view.budget));
   const cpus = plan.models.flatMap((model) => model.cpus ?? []);
   const status: { [Member in keyof LlmRouteStatus]: LlmRouteStatus[Member] | undefined } = {
     observedGeneration: generation,
@@ -36,6 +35,11 @@ export function statusOf({ route, plan, gateway, figuresDue, nowMs }: StatusInpu
     ...(isDue ? figuresOf(view) : { budget: previous.budget, cache: previous.cache, cacheHitPercent: previous.cacheHitPercent }),
   };
   return Object.fromEntries(Object.entries(status).filter(([, member]) => member !== undefined));
+}
+
+/** Money moves all the time; the first of a month, and what the budget comes to, is told at once. */
+function isNews(before: LlmRouteStatus["budget"], now: RouteStatus["budget"]): boolean {
+  return before?.state !== now?.state || (before?.spentUsd === "0" && now?.spentUsd !== "0");
 }
 
 function figuresOf({ budget, cache }: RouteStatus): Pick<LlmRouteStatus, "budget" | "cache" | "cacheHitPercent"> {

@@ -1,5 +1,6 @@
 /** What of the user's own ConfigMaps a strategy needs, and what of them there is. Pure. */
 import { type EffectiveStrategySpec, effectiveDataset } from "@bellwether/crds";
+import type { KeyState } from "../platform/config-map-digests.ts";
 
 export interface InputRef {
   readonly role: "program" | "dataset";
@@ -7,11 +8,7 @@ export interface InputRef {
   readonly key: string;
 }
 
-/** A key of a ConfigMap as it was last read; `sha256` of its bytes, so that an edited program is rolled out. */
-export type InputState =
-  { readonly found: true; readonly sha256: string } | { readonly found: false; readonly missing: "ConfigMap" | "Key" };
-
-export type Inputs = ReadonlyMap<InputRef["role"], InputState>;
+export type Inputs = ReadonlyMap<InputRef["role"], KeyState>;
 
 /** Keys of ConfigMaps that the agent mounts. */
 export function inputRefs(spec: EffectiveStrategySpec): InputRef[] {

@@ -1,5 +1,5 @@
 /** Objects as the API server would hand them out, for tests. */
-import type { RiskPolicy, Strategy } from "@bellwether/crds";
+import type { LlmRoute, RiskPolicy, Strategy } from "@bellwether/crds";
 import { type OperatorConfig, operatorConfig } from "../config.ts";
 
 export const testConfig = (overrides: object = {}): OperatorConfig =>
@@ -41,6 +41,16 @@ export function testPolicy(spec: Partial<RiskPolicy["spec"]> = {}, status?: Risk
       ],
       ...spec,
     },
+    ...(status && { status }),
+  };
+}
+
+export function testRoute(spec: Partial<LlmRoute["spec"]> = {}, status?: LlmRoute["status"]): LlmRoute {
+  return {
+    apiVersion: "bellwether.dev/v1alpha1",
+    kind: "LlmRoute",
+    metadata: { name: "mixed", namespace: "demo", uid: "uid-mixed", generation: 1, creationTimestamp: "2026-01-01T00:00:00Z" },
+    spec: { models: [{ name: "local", ollama: { model: "llama3.2:3b" } }], ...spec },
     ...(status && { status }),
   };
 }

@@ -14,7 +14,7 @@ export interface KeeperOptions {
 
 const answersWithinMs = 60_000;
 const firstRetryMs = 1_000;
-const lastRetryMs = 60_000;
+const lastRetryMs = 30_000;
 const startPollMs = 100;
 
 /**
@@ -27,6 +27,8 @@ export class Keeper {
   #status: KeeperStatus = { phase: "Starting", message: "Ollama is starting" };
   #answeredMs: number;
   #tokensPerSecond: string | undefined;
+  /** A large model is downloaded and loaded for minutes, in which nobody looks whether Ollama answers. */
+  #isBringing = false;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -51,9 +53,7 @@ export class Keeper {
   /** Ollama that does not answer for a minute is begun anew; a model that cannot be had is no reason for it. */
   live(): Check {
     const silentMs = this.#options.clock.nowMs() - this.#answeredMs;
-    // A large model is downloaded and loaded for minutes, in which nobody looks.
-    const isLookedAt = this.#status.phase === "Starting" || this.#status.phase === "Ready";
-    const ok = !isLookedAt || silentMs < answersWithinMs;
+    const ok = this.#isBringing || silentMs < answersWithinMs;
     return { name: "ollama", ok, message: ok ? "answers" : "does not answer", sinceMs: this.#answeredMs };
   }
 
@@ -65,13 +65,16 @@ export class Keeper {
       try {
         await this.#answering(signal);
         if (signal.aborted) return;
+        this.#isBringing = true;
         await this.#bring();
+        this.#isBringing = false;
         failures = 0;
         while (await this.#holds()) {
           await clock.sleep(lookMs, signal);
         }
       } catch (error) {
         if (signal.aborted) return;
+        this.#isBringing = false;
         this.#failed(error);
         const waitMs = Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(failures++, 10));
         await clock.sleep(waitMs, signal).catch(() => undefined);

@@ -28,6 +28,7 @@ const nanosecondsPerSecond = 1e9;
 export class RealOllama implements LocalOllama {
   readonly #config: KeeperConfig;
   readonly #client: Ollama;
+  #isMade = false;
 
   constructor(config: KeeperConfig, fetch: typeof globalThis.fetch) {
     this.#config = config;
@@ -38,14 +39,20 @@ export class RealOllama implements LocalOllama {
     await this.#client.version();
   }
 
+  /** A file may be another one than at the last start: the model is made of it again. */
   async hasModel(): Promise<boolean> {
+    if (this.#config.source.file !== undefined && !this.#isMade) return false;
     const { models } = await this.#client.list();
     return models.some(({ name }) => name === tagged(this.#config.model));
   }
 
   async fetch(onProgress: (ratio: number) => void): Promise<void> {
     const { pull, file } = this.#config.source;
-    if (file !== undefined) return createModel(this.#config, modelfileOf(file));
+    if (file !== undefined) {
+      await createModel(this.#config, modelfileOf(file));
+      this.#isMade = true;
+      return;
+    }
     if (!pull) throw new TypeError("a source of no kind passed validation");
     const { from, insecure } = pull;
     for await (const { completed, total } of await this.#client.pull({ model: from, insecure, stream: true })) {
