@@ -20,7 +20,7 @@ const FIRST_SEED = 1_000_000;
 
 const REAL_HISTORIES = Number(process.env["BELLWETHER_BENCH_HISTORIES"] ?? 500);
 /** Histories at a time: each mostly waits for the disk. */
-const AT_ONCE = 8;
+const AT_ONCE = 4;
 
 export async function bench(): Promise<BenchResult> {
   const { name, rows } = await inMemory();

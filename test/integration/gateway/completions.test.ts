@@ -66,6 +66,29 @@ describe("a chat completion", () => {
     expect(text).toContain("bellwether_gateway_cost_usd_total");
   });
 
+  test("is had by OpenAI's own client for Responses, too, instructions and turns in their order", async () => {
+    const client = new OpenAI({ apiKey: alphaToken, baseURL: `${gateway.url}/v1`, maxRetries: 0 });
+    const response = await client.responses.create({
+      model: "hosted",
+      instructions: "Be brief.",
+      input: [
+        { role: "user", content: "Up or down?" },
+        { role: "assistant", content: "Up." },
+        { role: "user", content: [{ type: "input_text", text: "Why?" }] },
+      ],
+      max_output_tokens: 50,
+      store: false,
+    });
+    expect(response.output_text).toBe(defaultReply("Be brief.\nUp or down?\nUp.\nWhy?"));
+    expect(response.usage?.output_tokens).toBe(upstream.seen.at(-1)?.usage?.outputTokens);
+    expect(upstream.seen.at(-1)?.body).toMatchObject({
+      max_tokens: 50,
+      messages: ["system", "user", "assistant", "user"].map((role) => ({ role })),
+    });
+    const streamed = client.responses.create({ model: "hosted", input: "x", stream: true });
+    await expect(streamed).rejects.toMatchObject({ status: 400, param: "stream" });
+  });
+
   test("the route's models are listed", async () => {
     const body = (await (await gateway.get("/v1/models")).json()) as { data: { id: string }[] };
     expect(body.data.map(({ id }) => id)).toEqual(["auto", "hosted"]);

@@ -97,6 +97,11 @@ export class GatewayProcess {
     return (await response.json()) as { ok: boolean; dependencies: { name: string; ok: boolean }[] };
   }
 
+  /** The status of what the kubelet asks. */
+  async probe(path: "/livez" | "/readyz"): Promise<number> {
+    return (await fetch(`http://127.0.0.1:${this.#options.healthPort}${path}`)).status;
+  }
+
   /** Names of the dependencies that are away. */
   async missing(): Promise<string[]> {
     return (await this.health()).dependencies.filter(({ ok }) => !ok).map(({ name }) => name);

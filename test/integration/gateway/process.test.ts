@@ -12,6 +12,7 @@ import { type TestRedis, redisMissing, startRedis } from "./redis.ts";
 const missing = postgresMissing() ?? redisMissing();
 const files = new TestFiles();
 const fleet = new GatewayFleet(files);
+const patience = { timeout: 60_000, interval: 100 };
 const key = "sk-canary-61f0d3aa";
 const hosted = new OpenAiStandIn({ key });
 const local = new OllamaStandIn();
@@ -74,6 +75,27 @@ describe.skipIf(missing !== undefined)(`a gateway process${missing === undefined
     const wrong = await gateway.chat(chat("x"), fleet.token("alpha", "risk.bellwether.dev"));
     expect(wrong.status).toBe(401);
     expect((await gateway.chat(chat("x"), "none")).status).toBe(401);
+  });
+
+  test("lives through the loss of Postgres and Redis and names both; it is ready as long as some model can be asked", async () => {
+    const paid = { name: "hosted", price: { inputPerMillionTokens: "1", outputPerMillionTokens: "1" }, maxOutputTokens: 100 };
+    const budget = { monthlyUsd: "10" };
+    const both = await start({ budget });
+    const strict = await start({ budget, models: [{ ...paid, openai: { model: "gpt-mock", baseUrl: urls.hosted } }] });
+    await expect.poll(async () => [...(await both.missing()), ...(await strict.missing())], patience).toEqual([]);
+    postgres.stop();
+    await redis.stop();
+    try {
+      const names = ["budget ledger", "postgres", "redis"];
+      await expect.poll(async () => (await both.missing()).toSorted(), patience).toEqual(names);
+      await expect.poll(() => strict.probe("/readyz"), patience).toBe(503);
+      expect([await both.probe("/livez"), await strict.probe("/livez"), await both.probe("/readyz")]).toEqual([200, 200, 200]);
+      expect((await ask(both, { model: "local" })).status).toBe(200);
+    } finally {
+      postgres.start();
+      await redis.start();
+    }
+    await expect.poll(() => strict.probe("/readyz"), patience).toBe(200);
   });
 
   test("writes what was spent into the ledger when it ends in good order, to the last token", async () => {

@@ -49,6 +49,7 @@ export class BudgetKeeper implements Budget {
   readonly #options: BudgetKeeperOptions;
   readonly #limits: SpendLimits;
   readonly #purses = new Map<string, OpenPurse>();
+  #latest: OpenPurse | undefined;
   #cancelTick: Cancel = () => undefined;
   #stopped = false;
 
@@ -120,13 +121,18 @@ export class BudgetKeeper implements Budget {
 
   #current(): OpenPurse {
     const { clock, replica } = this.#options;
-    const period = periodOf(clock.nowMs());
+    const nowMs = clock.nowMs();
+    const latest = this.#latest;
+    // Asked several times for each request: the month is reckoned once.
+    if (latest && latest.period.startMs <= nowMs && nowMs < latest.period.endMs) return latest;
+    const period = periodOf(nowMs);
     const known = this.#purses.get(period.name);
-    if (known) return known;
+    if (known) return (this.#latest = known);
     for (const { purse } of this.#purses.values()) purse.close({ charge: false });
     const purse = new BudgetPurse({ holder: `${replica}/${period.name}`, limits: this.#limits });
     const open: OpenPurse = { period, purse, fault: undefined, updating: undefined, answered: false };
     this.#purses.set(period.name, open);
+    this.#latest = open;
     return open;
   }
 

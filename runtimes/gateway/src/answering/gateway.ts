@@ -5,7 +5,7 @@ import { NOTHING } from "../budget/spend.ts";
 import type { CacheScope } from "../cache/exact-key.ts";
 import type { GatewayErrorCode } from "../errors.ts";
 import { Attempts } from "../routing/attempts.ts";
-import { type RoutingRules, chooseModels } from "../routing/choose-models.ts";
+import { ANY_MODEL, type RoutingRules, chooseModels } from "../routing/choose-models.ts";
 import { complexityOf } from "../routing/complexity.ts";
 import { type ChatRequest, messageText } from "../server/chat-request.ts";
 import type { AnswerCache, AnswerPlace, FoundAnswer } from "../store/answer-cache.ts";
@@ -142,7 +142,8 @@ export class Gateway {
 
   #plan(request: ChatRequest): Planned {
     const { models, rules, maxAttempts, budgetState } = this.#parts;
-    const question = request.messages.findLast(({ role }) => role === "user");
+    // Reckoned only where it decides.
+    const question = request.model === ANY_MODEL ? request.messages.findLast(({ role }) => role === "user") : undefined;
     const complexity = question === undefined ? 0 : complexityOf(messageText(question));
     const choice = chooseModels(models.map(candidateOf), rules, { asked: request.model, complexity, budget: budgetState() });
     if (choice.chosen) {

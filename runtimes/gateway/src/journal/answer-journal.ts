@@ -34,11 +34,9 @@ export class AnswerJournal {
     this.#cancel = this.#clock.setTimeout(() => void this.flush().finally(() => this.start()), flushEveryMs);
   }
 
+  /** More than Postgres takes are not worth the while: those that come while the list is full are left to the cache. */
   remember(row: AnswerRow): void {
-    this.#unwritten.delete(row.key);
-    this.#unwritten.set(row.key, row);
-    const [oldest] = this.#unwritten.keys();
-    if (this.#unwritten.size > mostUnwritten && oldest !== undefined) this.#unwritten.delete(oldest);
+    if (this.#unwritten.size < mostUnwritten || this.#unwritten.has(row.key)) this.#unwritten.set(row.key, row);
   }
 
   /** The newest answers that are not over yet. @throws CodedError JOURNAL_UNAVAILABLE */

@@ -12,7 +12,7 @@ import {
 import { formatDecimal } from "@bellwether/trading/decimal";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import type { AnswerNotes } from "../answering/answer.ts";
+import type { AnswerNotes, WholeAnswer } from "../answering/answer.ts";
 import type { EmbeddingBatches } from "../answering/embedding-batches.ts";
 import type { Caller, Gateway } from "../answering/gateway.ts";
 import type { RouteModel } from "../answering/route-model.ts";
@@ -24,10 +24,11 @@ import { ANY_MODEL } from "../routing/choose-models.ts";
 import { type Tavily, searchRequest } from "../search/tavily.ts";
 import type { Thoughts } from "../store/thoughts.ts";
 import type { Tenants } from "../tenants/tenant.ts";
-import { chatRequest, embeddingsRequest } from "./chat-request.ts";
+import { type ChatRequest, chatRequest, embeddingsRequest } from "./chat-request.ts";
 import { type Stamp, wireCompletion } from "./chat-wire.ts";
 import { wireEmbeddings } from "./embeddings-wire.ts";
 import { openAiError } from "./error-form.ts";
+import { chatOf, responsesRequest, wireResponse } from "./responses-wire.ts";
 import type { RateLimit } from "./rate-limit.ts";
 import { streamAnswer } from "./stream-answer.ts";
 
@@ -74,6 +75,7 @@ export function createGatewayApi(options: ApiOptions): FastifyInstance {
     if (typeof waitMs === "number") reply.header("retry-after", String(Math.max(1, Math.ceil(waitMs / 1_000))));
   });
   server.post("/v1/chat/completions", (request, reply) => observed(options, "chat", () => chat(options, { request, reply })));
+  server.post("/v1/responses", (request, reply) => observed(options, "chat", () => responses(options, { request, reply })));
   server.post("/v1/embeddings", (request, reply) =>
     observed(options, "embeddings", () => embeddings(options, { request, reply })),
   );
@@ -143,12 +145,7 @@ async function chat(options: ApiOptions, call: Call): Promise<Outcome> {
   const caller = admitted(options, call);
   const strategy = caller.tenant.name;
   const stamp: Stamp = { id: `chatcmpl-${newId()}`, createdMs: clock.nowMs() };
-  if (asked.stream !== true) {
-    const answer = await gateway.complete(asked, caller);
-    options.observed.cached(answer);
-    call.reply.headers({ ...noteHeaders(answer.notes), "x-bellwether-cost-usd": formatDecimal(answer.spend.usd) });
-    return { strategy, outcome: answer.notes.cache, answer: wireCompletion(answer, stamp) };
-  }
+  if (asked.stream !== true) return whole(options, { call, caller, asked, wire: (answer) => wireCompletion(answer, stamp) });
   const answer = await gateway.stream(asked, caller);
   options.observed.firstPiece((clock.nowMs() - stamp.createdMs) / 1_000);
   call.reply.hijack();
@@ -161,6 +158,27 @@ async function chat(options: ApiOptions, call: Call): Promise<Outcome> {
     log: options.log,
   });
   return { strategy, outcome: answer.notes.cache, answer: call.reply };
+}
+
+async function responses(options: ApiOptions, call: Call): Promise<Outcome> {
+  const asked = chatOf(parseRequest(responsesRequest, call.request.body));
+  const caller = admitted(options, call);
+  const stamp: Stamp = { id: `resp_${options.newId()}`, createdMs: options.clock.nowMs() };
+  return whole(options, { call, caller, asked, wire: (answer) => wireResponse(answer, stamp) });
+}
+
+interface WholeCall {
+  readonly call: Call;
+  readonly caller: Caller;
+  readonly asked: ChatRequest;
+  readonly wire: (answer: WholeAnswer) => object;
+}
+
+async function whole({ gateway, observed: metrics }: ApiOptions, { call, caller, asked, wire }: WholeCall): Promise<Outcome> {
+  const answer = await gateway.complete(asked, caller);
+  metrics.cached(answer);
+  call.reply.headers({ ...noteHeaders(answer.notes), "x-bellwether-cost-usd": formatDecimal(answer.spend.usd) });
+  return { strategy: caller.tenant.name, outcome: answer.notes.cache, answer: wire(answer) };
 }
 
 async function embeddings(options: ApiOptions, call: Call): Promise<Outcome> {

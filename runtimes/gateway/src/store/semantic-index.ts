@@ -11,6 +11,8 @@ interface Indexed {
 
 const mostContexts = 1_000;
 const mostPerContext = 200;
+/** All contexts together: a few kilobytes each. */
+const mostQuestions = 2_000;
 
 /**
  * Questions whose answers are kept, to be found by one that means the same. Of this process, and only a way to the answers: what is not there any more is
@@ -19,6 +21,7 @@ const mostPerContext = 200;
 export class SemanticIndex {
   readonly #minSimilarity: number;
   readonly #contexts = new Map<string, Indexed[]>();
+  #size = 0;
 
   /** @param minSimilarity cosine, 0 to 1 */
   constructor(minSimilarity: number) {
@@ -41,13 +44,22 @@ export class SemanticIndex {
     return best?.key;
   }
 
+  get size(): number {
+    return this.#size;
+  }
+
   add(question: EmbeddedQuestion, key: string): void {
     const { contextKey } = question;
-    const others = (this.#contexts.get(contextKey) ?? []).filter((indexed) => indexed.key !== key);
+    const before = this.#contexts.get(contextKey) ?? [];
+    const others = before.filter((indexed) => indexed.key !== key).slice(1 - mostPerContext);
     // The context that was added to last stands last: the first one is the one to drop.
     this.#contexts.delete(contextKey);
-    this.#contexts.set(contextKey, [...others.slice(1 - mostPerContext), { question, key }]);
-    const [oldest] = this.#contexts.keys();
-    if (this.#contexts.size > mostContexts && oldest !== undefined) this.#contexts.delete(oldest);
+    this.#contexts.set(contextKey, [...others, { question, key }]);
+    this.#size += others.length + 1 - before.length;
+    for (const [oldest, questions] of this.#contexts) {
+      if (this.#contexts.size <= mostContexts && this.#size <= mostQuestions) return;
+      this.#contexts.delete(oldest);
+      this.#size -= questions.length;
+    }
   }
 }

@@ -1,3 +1,4 @@
+import { hasCode } from "@bellwether/service-kit";
 import type { Random } from "@bellwether/service-kit/random";
 import type { Decimal } from "@bellwether/trading/decimal";
 import {
@@ -362,7 +363,8 @@ export class BudgetWorld {
         return;
       }
       const reply = await this.#apply(update);
-      if (lossy && fate < 0.06) this.#later(2_000, () => purse.lost(update.sequence));
+      if (reply === undefined) purse.lost(update.sequence);
+      else if (lossy && fate < 0.06) this.#later(2_000, () => purse.lost(update.sequence));
       else this.#later(this.#below(40), () => purse.accept(reply));
       // A statement given up for lost may still run.
       if (lossy && fate > 0.95) this.#later(this.#below(10_000), async () => void (await this.#apply(update)));
@@ -370,8 +372,14 @@ export class BudgetWorld {
     if (replica.purse !== purse) throw new Error("only a live replica speaks");
   }
 
-  async #apply(update: LeaseUpdate): Promise<LeaseReply> {
-    return this.#desk.apply(update, { limits: this.#limits, nowMs: this.#nowMs });
+  /** Undefined when the desk does not answer: the update may or may not have been taken. */
+  async #apply(update: LeaseUpdate): Promise<LeaseReply | undefined> {
+    try {
+      return await this.#desk.apply(update, { limits: this.#limits, nowMs: this.#nowMs });
+    } catch (error) {
+      if (hasCode(error, "JOURNAL_UNAVAILABLE")) return undefined;
+      throw error;
+    }
   }
 
   /** Every replica is shut down in order. What is open then had no end at all. */
@@ -395,7 +403,9 @@ export class BudgetWorld {
     const update = purse.nextUpdate(this.#nowMs);
     if (update === undefined) return;
     this.#later(1, async () => {
-      purse.accept(await this.#apply(update));
+      const reply = await this.#apply(update);
+      if (reply === undefined) purse.lost(update.sequence);
+      else purse.accept(reply);
       this.#lastWord(purse);
     });
   }
