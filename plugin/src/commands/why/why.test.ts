@@ -62,6 +62,32 @@ describe("why", () => {
 describe("the story of an intent", () => {
   const story = (reply = intentObject()): string => whyLines(reply, "demo", plainStyle).join("\n");
 
+  test("tells what models were asked for it, and what was wrong with an answer", () => {
+    const used = {
+      market: "BTC/USDT",
+      model: "small",
+      inputTokens: 812,
+      outputTokens: 64,
+      costUsd: "0.00094",
+      cache: "miss" as const,
+    };
+    const evidence = [
+      { ...used, promptHash: "a1".repeat(32), fault: "the answer is not JSON" },
+      { ...used, promptHash: "b2".repeat(32) },
+      { market: "BTC/USDT", promptHash: "c3".repeat(32), fault: "TIMEOUT: too\nslow" },
+    ];
+    const lines = story(intentObject({ evidence })).split("\n");
+    const from = lines.indexOf("Models asked");
+    expect(lines.slice(from, from + 5).map((line) => line.trimEnd())).toEqual([
+      "Models asked",
+      "  MARKET    MODEL  TOKENS      USD  CACHE  PROMPT        FAULT",
+      "  BTC/USDT  small  812+64  0.00094  miss   a1a1a1a1a1a1  the answer is not JSON",
+      "  BTC/USDT  small  812+64  0.00094  miss   b2b2b2b2b2b2",
+      "  BTC/USDT  -           -        -  -      c3c3c3c3c3c3  TIMEOUT: too slow",
+    ]);
+    expect(story()).not.toContain("Models asked");
+  });
+
   test("of a filled buy has the wish, the world, sizes, rules, order, fills and the end in words", () => {
     expect(story()).toMatchInlineSnapshot(`
       "intent buy BTC/USDT of strategy trend on account paper under riskpolicy/demo

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type DecisionEvidence, MOST_EVIDENCE } from "../wire/evidence.ts";
-import type { JsonValue } from "./program.ts";
+import type { JsonValue } from "./json-value.ts";
 
 export interface ModelMessage {
   readonly role: "system" | "user" | "assistant";

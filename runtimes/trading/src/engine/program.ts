@@ -5,6 +5,7 @@
  * All times are market time in epoch milliseconds.
  */
 
+import type { JsonValue } from "./json-value.ts";
 import type { LanguageModel } from "./language-model.ts";
 
 /** One closed bar, oldest first in every list. `time` is its opening time; it closed at `time` + timeframe. */
@@ -31,7 +32,7 @@ export interface Series {
   sum(count: number, ago?: number): number;
 }
 
-export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
+export type { JsonValue };
 export type ProgramState = { [key: string]: JsonValue };
 export type ProgramParameters = { readonly [key: string]: string | number | boolean };
 
