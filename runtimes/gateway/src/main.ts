@@ -15,7 +15,7 @@ import {
 } from "@bellwether/service-kit";
 import { BudgetKeeper } from "./answering/budget-keeper.ts";
 import { type OpenedGateway, openGateway } from "./answering/open-gateway.ts";
-import { KeepAliveFetch } from "./backends/keep-alive-fetch.ts";
+import { KeptConnections } from "./backends/kept-connections.ts";
 import { KeyFile } from "./backends/key-file.ts";
 import { openBackend } from "./backends/open-backend.ts";
 import { gatewayConfig } from "./config.ts";
@@ -46,7 +46,7 @@ const { uid: routeUid } = config.route;
 /** The edge: everything behind it takes its HTTP client from here, and whatever key it reads is kept out of every text. */
 const edge = {
   fetch: (input: string | URL | Request, init?: RequestInit) => globalThis.fetch(input, init),
-  keepAliveFetch: new KeepAliveFetch(clock).fetch,
+  post: new KeptConnections(clock).post,
   clock,
   onKey: (key: string) => redactor.add(key),
 };

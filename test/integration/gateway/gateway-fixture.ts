@@ -5,7 +5,7 @@ import path from "node:path";
 import { Metrics, silentLogger, systemClock } from "@bellwether/service-kit";
 import type { BudgetKeeper } from "../../../runtimes/gateway/src/answering/budget-keeper.ts";
 import { openGateway } from "../../../runtimes/gateway/src/answering/open-gateway.ts";
-import { KeepAliveFetch } from "../../../runtimes/gateway/src/backends/keep-alive-fetch.ts";
+import { KeptConnections } from "../../../runtimes/gateway/src/backends/kept-connections.ts";
 import { openBackend } from "../../../runtimes/gateway/src/backends/open-backend.ts";
 import { type GatewayConfigInput, gatewayConfig } from "../../../runtimes/gateway/src/config.ts";
 import { Redactor } from "../../../runtimes/gateway/src/redaction.ts";
@@ -60,8 +60,8 @@ export async function startGateway({ files, keeper, store, tavily, remember, ...
   const metrics = new Metrics();
   const redactor = new Redactor();
   const { fetch } = globalThis;
-  const { fetch: keepAliveFetch } = new KeepAliveFetch(systemClock);
-  const parts = { fetch, keepAliveFetch, clock: systemClock, onKey: (key: string) => redactor.add(key) };
+  const { post } = new KeptConnections(systemClock);
+  const parts = { fetch, post, clock: systemClock, onKey: (key: string) => redactor.add(key) };
   const opened = await openGateway({
     config,
     budget: keeper,

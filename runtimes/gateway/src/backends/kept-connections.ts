@@ -9,64 +9,78 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { urlToHttpOptions } from "node:url";
 import type { Clock } from "@bellwether/service-kit";
 
+export interface PostRequest {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly signal: AbortSignal;
+}
+
+/** An answer, to be read once: whole as `text`, or piece by piece as `body`. */
+export interface PostReply {
+  readonly status: number;
+  readonly ok: boolean;
+  /** By its name in lower case; several values are joined. */
+  header(name: string): string | undefined;
+  text(): Promise<string>;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+export type Post = (address: string, request: PostRequest) => Promise<PostReply>;
+
 /** Shorter than any server's own patience with an idle connection (five seconds is usual): a request never meets one that is just being closed. */
 const idleMs = 4_000;
 const connectMs = 10_000;
-const mostConnections = 1_024;
-const mostIdle = 256;
 /** Of an answer that is read whole. */
 const longestBodyBytes = 64 * 1_048_576;
 
-type Url = string | URL | Request;
+const agentOptions = { keepAlive: true, timeout: idleMs, maxSockets: 1_024, maxFreeSockets: 256, scheduling: "lifo" } as const;
 
 /**
- * `fetch` for a vendor's client, on Node's own HTTP with connections that are kept: a fifth of the processor time of the built-in one, and a stream whose reader
- * stops after its last event leaves its connection usable. Only what such clients use: a body as text, an answer read once, as text or piece by piece. No
- * redirect is followed: a key would go with it.
+ * Posts to models over connections that are kept, on Node's own HTTP: a fifth of the built-in fetch's processor time, and a stream whose reader stops after
+ * its last event leaves its connection usable. No redirect is followed: a key would go with it.
  */
-export class KeepAliveFetch {
+export class KeptConnections {
   readonly #clock: Pick<Clock, "setTimeout">;
   readonly #http = new HttpAgent(agentOptions);
   readonly #https = new HttpsAgent(agentOptions);
   /** Of the last request: nearly all go to the same address. */
-  #last: { readonly href: string; readonly url: URL; readonly target: RequestOptions } | undefined;
+  #last: { readonly address: string; readonly secure: boolean; readonly target: RequestOptions } | undefined;
 
   constructor(clock: Pick<Clock, "setTimeout">) {
     this.#clock = clock;
   }
 
-  readonly fetch = async (input: Url, init: RequestInit = {}): Promise<Response> => {
-    const { url, target } = this.#targetOf(input instanceof Request ? input.url : String(input));
-    const body = textOf(init.body);
-    const headers = Object.fromEntries(init.headers instanceof Headers ? init.headers : new Headers(init.headers));
-    if (body !== undefined) headers["content-length"] = String(Buffer.byteLength(body));
-    const send = url.protocol === "https:" ? httpsRequest : httpRequest;
-    const call = send({ ...target, method: init.method ?? "GET", headers });
-    const { signal } = init;
+  /** Rejects with the signal's reason when that aborts, otherwise with the connection's own error and its `code`. */
+  readonly post: Post = async (address, { headers, body, signal }) => {
+    const { secure, target } = this.#targetOf(address);
+    const call = (secure ? httpsRequest : httpRequest)({
+      ...target,
+      method: "POST",
+      headers: { ...headers, "content-length": Buffer.byteLength(body) },
+    });
     let message: IncomingMessage | null = null;
     const onAbort = (): void => {
       // Once all of it is here the connection is the next request's already.
       if (message?.complete === true) message.resume();
-      else call.destroy(asError(signal?.reason));
+      else call.destroy(asError(signal.reason));
     };
-    if (signal?.aborted === true) onAbort();
-    else signal?.addEventListener("abort", onAbort, { once: true });
-    call.once("close", () => signal?.removeEventListener("abort", onAbort));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+    call.once("close", () => signal.removeEventListener("abort", onAbort));
     // What the request could not tell any more, its answer does.
     call.on("error", () => undefined);
     this.#watchConnect(call);
     const reply = new Promise<IncomingMessage>((resolve, reject) => call.once("response", resolve).once("error", reject));
     call.end(body);
     message = await reply;
-    // The part of a Response that the clients read; a whole one costs as much as all the rest.
-    return new Reply(message, url.href) as unknown as Response;
+    return new Reply(message);
   };
 
-  #targetOf(href: string): { url: URL; target: RequestOptions } {
-    if (this.#last?.href === href) return this.#last;
-    const url = new URL(href);
-    const agent = url.protocol === "https:" ? this.#https : this.#http;
-    this.#last = { href, url, target: { ...urlToHttpOptions(url), agent } };
+  #targetOf(address: string): { secure: boolean; target: RequestOptions } {
+    if (this.#last?.address === address) return this.#last;
+    const url = new URL(address);
+    const secure = url.protocol === "https:";
+    this.#last = { address, secure, target: { ...urlToHttpOptions(url), agent: secure ? this.#https : this.#http } };
     return this.#last;
   }
 
@@ -81,41 +95,28 @@ export class KeepAliveFetch {
   }
 }
 
-const agentOptions = {
-  keepAlive: true,
-  timeout: idleMs,
-  maxSockets: mostConnections,
-  maxFreeSockets: mostIdle,
-  scheduling: "lifo",
-} as const;
-
-function textOf(body: RequestInit["body"]): string | undefined {
-  if (body === null || body === undefined) return undefined;
-  if (typeof body === "string") return body;
-  throw new TypeError("only a body of text can be sent");
-}
-
 function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error("aborted");
 }
 
-class Reply {
+class Reply implements PostReply {
   readonly status: number;
   readonly ok: boolean;
-  readonly headers: ReplyHeaders;
-  readonly url: string;
   readonly body: AsyncIterable<Uint8Array>;
   readonly #message: IncomingMessage;
 
-  constructor(message: IncomingMessage, url: string) {
+  constructor(message: IncomingMessage) {
     this.#message = message;
     // Whoever still reads is told by the iterator or by `text`; a fault after that concerns nobody.
     message.on("error", () => undefined);
     this.status = message.statusCode ?? 0;
     this.ok = this.status >= 200 && this.status < 300;
-    this.headers = new ReplyHeaders(message.headers);
-    this.url = url;
     this.body = piecesOf(message);
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#message.headers[name];
+    return Array.isArray(value) ? value.join(", ") : value;
   }
 
   text(): Promise<string> {
@@ -132,10 +133,6 @@ class Reply {
       message.once("error", reject);
     });
   }
-
-  async json(): Promise<unknown> {
-    return JSON.parse(await this.text());
-  }
 }
 
 /** What arrived of an answer, piece by piece. A reader that stops early leaves at most a last chunk: it is read and dropped, and the connection stays. */
@@ -145,22 +142,5 @@ async function* piecesOf(message: IncomingMessage): AsyncGenerator<Uint8Array> {
   } finally {
     if (message.complete) message.resume();
     else setImmediate(() => (message.complete ? message.resume() : message.destroy()));
-  }
-}
-
-class ReplyHeaders {
-  readonly #headers: IncomingMessage["headers"];
-
-  constructor(headers: IncomingMessage["headers"]) {
-    this.#headers = headers;
-  }
-
-  get(name: string): string | null {
-    const value = this.#headers[name.toLowerCase()];
-    return (Array.isArray(value) ? value.join(", ") : value) ?? null;
-  }
-
-  *entries(): Generator<[string, string]> {
-    for (const name of Object.keys(this.#headers)) yield [name, this.get(name) ?? ""];
   }
 }
