@@ -240,7 +240,8 @@ describe("the children of an LlmRoute", () => {
   test("threads are the cores, in the gateway's calls as in the keeper's", () => {
     const text = (name: string): Record<string, unknown> => {
       const map = plan(observed()).children?.find((each) => each.kind === "ConfigMap" && each.metadata.name === name);
-      return JSON.parse((map?.["data"] as Record<string, string>)["config.json"] ?? "") as Record<string, unknown>;
+      const { data } = map as unknown as { data: Record<string, string> };
+      return JSON.parse(data["config.json"] ?? "") as Record<string, unknown>;
     };
     expect(text("llmr-mixed-gateway")).toMatchObject({
       models: [{ ollama: { threads: 2, baseUrl: "http://llmr-mixed-ollama-local.demo.svc:11434" } }, { name: "hosted" }],

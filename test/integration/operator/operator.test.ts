@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { checkpoints, configMaps, namespaces } from "@bellwether/operator/resources";
+import { checkpoints, configMaps, llmRoutes, namespaces } from "@bellwether/operator/resources";
 import { type ControlPlane, describeWithControlPlane } from "../control-plane.ts";
 import { pods } from "./fake-node.ts";
 import {
@@ -316,6 +316,36 @@ await describeWithControlPlane("the operator on a real API server", { controller
     expect((await stage.admin.get(configMaps, at("strat-btc-agent")))?.data).toEqual({ mine: "yes" });
   });
 
+  test("a strategy waits for a route that is not there, and the route's model for the core that another strategy holds", async () => {
+    await applyPolicy();
+    await apply("holder");
+    await when("holder", ({ status }) => status?.cpus === "1");
+    await apply("asks", { llmRouteRef: { name: "mixed" }, resources: { pinning: "Shared" } });
+    await when("asks", ({ status }) => status?.reason === "LlmRouteMissing");
+    await stage.admin.create(llmRoutes, {
+      apiVersion: "bellwether.dev/v1alpha1",
+      kind: "LlmRoute",
+      metadata: { name: "mixed", namespace },
+      spec: { models: [{ name: "local", ollama: { model: "tiny", cpus: 1, memory: "256Mi" } }] },
+    });
+    await when("asks", ({ status }) => status?.phase === "Running");
+    const replicas = async (): Promise<string> => {
+      const args = ["get", "statefulset", "llmr-mixed-ollama-local", "--namespace", namespace, "-o", "jsonpath={.spec.replicas}"];
+      return (await plane().kubectl(args)).stdout;
+    };
+    const admission = (status: string) =>
+      eventually(`Admitted=${status}`, async () => {
+        const found = await stage.admin.get(llmRoutes, at("mixed"));
+        return found?.status?.conditions?.some((each) => each.type === "Admitted" && each.status === status) && found;
+      });
+    const queued = await admission("False");
+    expect(queued.status?.conditions?.find(({ type }) => type === "Admitted")?.message).toBe("model local: wants 1, free 0 of 1");
+    expect(await replicas()).toBe("0");
+    await stage.admin.delete(strategies, at("holder"));
+    await admission("True");
+    expect(await replicas()).toBe("1");
+  });
+
   test("kinds that are not acted on say so", async () => {
     await stage.admin.create(checkpoints, {
       apiVersion: "bellwether.dev/v1alpha1",
@@ -355,7 +385,14 @@ await describeWithControlPlane("the operator on a real API server", { controller
 
 /** The namespace itself stays: its controller waits out the grace period of every pod. */
 async function removeObjects(plane: ControlPlane, namespace: string): Promise<void> {
-  const deleted = await plane.kubectl(["delete", "strategies,riskpolicies", "--all", "--namespace", namespace, "--timeout=20s"]);
+  const deleted = await plane.kubectl([
+    "delete",
+    "strategies,riskpolicies,llmroutes",
+    "--all",
+    "--namespace",
+    namespace,
+    "--timeout=20s",
+  ]);
   if (deleted.code !== 0) throw new Error(deleted.stderr);
 }
 
