@@ -72,15 +72,22 @@ describe("the agent's pod", () => {
     });
   });
 
-  test("holds a token for risk and for nobody else", () => {
-    const projected = made().pod.spec.volumes.flatMap(({ projected }) => projected?.sources ?? []);
-    expect(projected).toEqual([
-      { serviceAccountToken: { audience: "risk.bellwether.dev", expirationSeconds: 3600, path: "token" } },
-    ]);
+  test.each([
+    { when: "it names no route", spec: {}, audiences: ["risk.bellwether.dev"] },
+    {
+      when: "it names one",
+      spec: { llmRouteRef: { name: "models" } },
+      audiences: ["risk.bellwether.dev", "gateway.bellwether.dev"],
+    },
+  ])("holds tokens for $audiences and for nobody else when $when", ({ spec, audiences }) => {
+    const projected = made(spec).pod.spec.volumes.flatMap((volume) => volume.projected?.sources ?? []);
+    expect(projected).toEqual(
+      audiences.map((audience) => ({ serviceAccountToken: { audience, expirationSeconds: 3600, path: "token" } })),
+    );
   });
 
   test("of a backtest holds no token, answers no probe and mounts its bars", () => {
-    const { pod } = made(past);
+    const { pod } = made({ ...past, llmRouteRef: { name: "models" } });
     expect(JSON.stringify(pod)).not.toContain("serviceAccountToken:");
     expect(pod.spec.volumes.some(({ projected }) => projected)).toBe(false);
     expect(pod.spec.containers[0]!.livenessProbe).toBeUndefined();

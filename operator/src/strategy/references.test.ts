@@ -19,6 +19,7 @@ interface Scenario {
   spec?: Partial<StrategySpec>;
   policy?: RiskPolicy | undefined;
   holding?: Parameters<typeof firstFault>[1]["holding"];
+  llmRouteExists?: boolean;
   inputs?: Parameters<typeof firstFault>[1]["inputs"];
   then: string | undefined;
 }
@@ -90,6 +91,25 @@ describe("what a strategy names", () => {
       then: 'LlmRouteMissing: there is no LlmRoute "llm" in this namespace: create it, or correct spec.llmRouteRef.name',
     },
     {
+      when: "it asks models, and its route is there",
+      spec: { program: { builtin: { name: "llm-analyst" } }, llmRouteRef: { name: "llm" } },
+      llmRouteExists: true,
+      policy: testPolicy(),
+      then: undefined,
+    },
+    {
+      when: "it asks models in a backtest",
+      spec: {
+        mode: "Backtest",
+        program: { builtin: { name: "llm-analyst" } },
+        llmRouteRef: { name: "llm" },
+        backtest: { dataset: { synthetic: { seed: 1 } } },
+      },
+      llmRouteExists: true,
+      policy: testPolicy(),
+      then: "ProgramNotAvailable: a backtest of llm-analyst replays recorded answers, which this version does on the command line only: npm run backtest -- --answers FILE",
+    },
+    {
       when: "there is no ConfigMap with its program",
       spec: source,
       policy: testPolicy(),
@@ -127,8 +147,8 @@ describe("what a strategy names", () => {
       policy: testPolicy({ accounts: [venue] }),
       then: 'StartingBalancesMissing: account "paper" is not a paper account, so its balances cannot be started from: set spec.backtest.startingBalances',
     },
-  ])("$when", ({ spec = {}, policy, holding, inputs = new Map(), then }) => {
-    const references = { policy, holding, llmRouteExists: false, inputs };
+  ])("$when", ({ spec = {}, policy, holding, llmRouteExists = false, inputs = new Map(), then }) => {
+    const references = { policy, holding, llmRouteExists, inputs };
     const fault = firstFault(effectiveStrategySpec(testStrategy("a", spec).spec), references);
     expect(fault && `${fault.reason}: ${fault.message}`).toBe(then);
   });
