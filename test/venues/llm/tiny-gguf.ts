@@ -1,11 +1,8 @@
-/** A language model of half a megabyte that a real Ollama loads and runs: a `llama` of two layers with random weights. What it says is noise; threads, cores and tokens per second are real. */
+/** A language model of random weights, half a megabyte unless more is asked for, that a real Ollama loads and runs: a `llama`. What it says is noise; threads, cores and tokens per second are real. */
 import { seededRandom } from "@bellwether/service-kit";
 
 const vocabulary = 512;
-const width = 64;
-const layers = 2;
 const heads = 4;
-const feedForward = 128;
 const contextTokens = 2048;
 const alignment = 32;
 
@@ -64,7 +61,15 @@ function writeValue(writer: Writer, value: Value): void {
 const floats = (values: readonly number[]): Buffer => Buffer.from(Float32Array.from(values).buffer);
 const padding = (length: number): Buffer => Buffer.alloc((alignment - (length % alignment)) % alignment);
 
-function keyValues(): [string, Value][] {
+/** How much there is to compute: the more layers and the wider, the slower. */
+export interface Size {
+  readonly width: number;
+  readonly layers: number;
+  readonly feedForward: number;
+}
+const tiny: Size = { width: 64, layers: 2, feedForward: 128 };
+
+function keyValues({ width, layers, feedForward }: Size): [string, Value][] {
   const bytes = Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
   const words = Array.from({ length: vocabulary - 3 - bytes.length }, (_, index) => `▁w${index}`);
   return [
@@ -107,8 +112,8 @@ interface Tensor {
   readonly data: Buffer;
 }
 
-function tensors(seed: number): Tensor[] {
-  const random = seededRandom(seed);
+function tensors({ width, layers, feedForward }: Size): Tensor[] {
+  const random = seededRandom(1);
   const matrix = (name: string, rows: number, columns: number): Tensor => ({
     name,
     shape: [rows, columns],
@@ -132,9 +137,9 @@ function tensors(seed: number): Tensor[] {
 }
 
 /** The model's file. */
-export function tinyGguf(seed = 1): Buffer {
-  const values = keyValues();
-  const all = tensors(seed);
+export function tinyGguf(size: Size = tiny): Buffer {
+  const values = keyValues(size);
+  const all = tensors(size);
   const head = new Writer().bytes(Buffer.from("GGUF")).uint32(3).uint64(all.length).uint64(values.length);
   for (const [key, value] of values) {
     head.text(key);
