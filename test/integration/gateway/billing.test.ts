@@ -14,11 +14,12 @@ const parsedPrice = { inputPerMillionTokens: parseDecimal("1"), outputPerMillion
 const maxOutputTokens = 100;
 const files = new TestFiles();
 const upstream = new OpenAiStandIn({ pieceDelayMs: 5 });
+let baseUrl: string;
 let gateway: TestGateway;
 let keeper: BudgetKeeper;
 
 beforeAll(async () => {
-  const baseUrl = await upstream.start();
+  baseUrl = await upstream.start();
   keeper = keeperOf(new MemoryOffice(), { monthlyUsd: "1000" });
   keeper.start();
   const model = { name: "hosted", price, maxOutputTokens, openai: { model: "gpt-mock", baseUrl } };
@@ -144,4 +145,30 @@ describe("an answer that was refused costs nothing", () => {
     await settled();
     expect(spent() - before).toBe(0n);
   });
+});
+
+test("what others hold may come back: a request that finds all of it held waits a little, and is then told to try again", async () => {
+  const budget = { monthlyUsd: "0.0007", onExhausted: "Reject" as const };
+  const small = keeperOf(new MemoryOffice(), budget);
+  small.start();
+  const model = { name: "hosted", price, maxOutputTokens, openai: { model: "gpt-mock", baseUrl } };
+  const other = await startGateway({ files, keeper: small, models: [model], budget });
+  const post = (): Promise<Response> => other.post("/v1/chat/completions", chat(ask()));
+  const { promise: gate, resolve: answer } = Promise.withResolvers<void>();
+  try {
+    upstream.gate = gate;
+    const first = post();
+    await expect.poll(() => small.figures().reserved.usd > 0n, { timeout: 30_000 }).toBe(true);
+    const second = await post();
+    expect([second.status, second.headers.get("retry-after")]).toEqual([429, "1"]);
+    expect(await second.json()).toMatchObject({ error: { code: "BUDGET_HELD" } });
+    answer();
+    expect((await first).status).toBe(200);
+    expect((await post()).status).toBe(200);
+  } finally {
+    answer();
+    upstream.gate = undefined;
+    await other.close();
+    await small.close();
+  }
 });
