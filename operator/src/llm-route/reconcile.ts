@@ -139,7 +139,7 @@ class LlmRouteReconciler {
     const pod = found && observePod(found);
     const { source } = ollama;
     const file = source.kind === "configMap" ? await this.#on.digests.read(namespaceOf(route), source) : undefined;
-    const admission = this.#admission(route, { name, ollama });
+    const admission = file?.found === false ? this.#noPlace(route, name) : this.#admission(route, { name, ollama });
     if (!admission) return undefined;
     const keeper = keepers.word(modelUid(route.metadata.uid, name));
     const assignment: Assignment = config.nodeAgent.enabled
@@ -151,6 +151,12 @@ class LlmRouteReconciler {
   #assignment(route: Object, pod: ObservedPod | undefined): Assignment {
     const { node, name = "", readySinceMs = 0 } = pod ?? {};
     return this.#on.assignments.of({ node, namespace: namespaceOf(route), name, sinceMs: readySinceMs });
+  }
+
+  /** A model that cannot start keeps no cores from those that can. */
+  #noPlace(route: Object, name: string): Admission {
+    this.#on.admissions.withdraw(modelUid(route.metadata.uid, name));
+    return { granted: true };
   }
 
   #admission(route: Object, { name, ollama }: LocalModel): Admission | undefined {
