@@ -115,6 +115,18 @@ describe("a stop", () => {
     expect(desk.journalHalt).toMatchObject({ state: "Halted" });
   });
 
+  test("that the journal has not taken yet is not answered for to whoever asks again: a restart would forget it", async () => {
+    const { faults, start, journal } = await world();
+    const { desk } = await start();
+    for (const state of ["Halted", "Halted", "Reducing"] as const) {
+      faults.push("unavailable");
+      await expect(desk.halt(ada, state)).rejects.toMatchObject({ code: "JOURNAL_UNAVAILABLE" });
+    }
+    expect(await desk.halt(ada, "Halted")).toMatchObject({ changed: false });
+    expect(await journal()).toMatchObject({ halt: "Halted", events: ["Halt by ada"] });
+    expect((await start()).desk.journalHalt).toMatchObject({ state: "Halted" });
+  });
+
   test("whose answer from the journal was lost is recorded once", async () => {
     const { faults, start, journal } = await world();
     const { desk } = await start();

@@ -83,7 +83,11 @@ export class ControlDesk {
   async halt({ who, reason }: Author, state: "Halted" | "Reducing"): Promise<ControlReply> {
     const before = this.#halt;
     const halt: JournalHalt = { reason, setBy: who, state };
-    if (before?.state === "Halted" || before?.state === state) return this.#unchanged();
+    if (before?.state === "Halted" || before?.state === state) {
+      // Whoever hears that it stands relies on it: also one that the journal has not taken yet, and that a restart would forget.
+      await this.#saveHalt();
+      return this.#unchanged();
+    }
     this.#halt = halt;
     this.#haltVersion += 1;
     this.#options.onChange();
