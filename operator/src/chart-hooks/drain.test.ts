@@ -79,6 +79,15 @@ describe("the drain before an uninstall", () => {
     expect(order).toEqual(["Strategy a", "Strategy b", "RiskPolicy p"]);
   });
 
+  test("deletes routes of language models last", async () => {
+    const { order } = await drained([
+      { kind: "LlmRoute", name: "r", goesAfterMs: 0 },
+      { kind: "RiskPolicy", name: "p", goesAfterMs: 2000 },
+      { kind: "Strategy", name: "a", goesAfterMs: 1000 },
+    ]);
+    expect(order).toEqual(["Strategy a", "RiskPolicy p", "LlmRoute r"]);
+  });
+
   test("takes our finalizer, and no other, from what nobody lets go, and still has time for the policies", async () => {
     const { released, order, elapsedMs } = await drained([
       { kind: "Strategy", name: "stuck", goesAfterMs: undefined },

@@ -1,4 +1,4 @@
-import { GROUP, RISK_POLICY, STRATEGY, VERSION, type ResourceNames } from "@bellwether/crds";
+import { GROUP, LLM_ROUTE, RISK_POLICY, STRATEGY, VERSION, type ResourceNames } from "@bellwether/crds";
 import {
   type KubernetesClient,
   type KubernetesObject,
@@ -12,8 +12,8 @@ import type { Clock } from "@bellwether/service-kit";
 const resourceOf = (names: ResourceNames): Resource =>
   defineResource({ group: GROUP, version: VERSION, plural: names.plural, kind: names.kind, namespaced: true });
 
-/** Strategies first: a RiskPolicy's finalizer waits for its Strategies. */
-const drained: readonly Resource[] = [resourceOf(STRATEGY), resourceOf(RISK_POLICY)];
+/** Strategies first: a RiskPolicy's finalizer waits for its Strategies. LlmRoutes last, and for the sake of their pods: nobody would ever stop them. */
+const drained: readonly Resource[] = [resourceOf(STRATEGY), resourceOf(RISK_POLICY), resourceOf(LLM_ROUTE)];
 const pollMs = 1_000;
 /** Left for the rest when a kind does not go: half of what remains. */
 const shareOfFirst = 0.6;
@@ -31,7 +31,7 @@ type DrainClient = Pick<KubernetesClient, "list" | "delete" | "patch">;
 type Found = Stored<KubernetesObject>;
 
 /**
- * Deletes every Strategy and RiskPolicy and waits until they are gone: while the operator runs, so that its finalizers cancel what works
+ * Deletes every Strategy, RiskPolicy and LlmRoute and waits until they are gone: while the operator runs, so that its finalizers cancel what works
  * at the venues. What is left at the deadline loses our finalizer and goes, too: after an uninstall nobody could ever release it.
  *
  * @returns objects that had to be released that way
