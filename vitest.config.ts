@@ -16,7 +16,8 @@ export default defineConfig({
           "test/{suites,venues,oracle,bench}/**/*.test.ts",
         ],
         // Sandboxed programs start processes: a busy machine takes its time. Left alone, vitest keeps one of two cores for itself and idles on it.
-        { testTimeout: 60_000, maxWorkers: "100%" },
+        // Files of one worker share their modules: no test replaces one, and reading them anew for each file was two fifths of the suite.
+        { testTimeout: 60_000, maxWorkers: "100%", isolate: false },
       ),
       suite("simulation", ["test/simulation/**/*.test.ts"], { testTimeout: 60_000, maxWorkers: "100%" }),
       suite("tidy", ["test/tidy/**/*.test.ts"]),

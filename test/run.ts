@@ -28,8 +28,8 @@ const help = `npm test [-- SUITE ...] [--filter TEXT] [--strict-skips]
 
 Suites: ${suites.join(", ")} (all when none is named). The last three run on a real cluster made from source, which
 needs root and Go; without them they are skipped, with the reason, and counted as skipped. A running instance of npm run up
-is stopped first: one machine carries one. The simulation runs beside the other suites, on processor time that they leave,
-and the cluster is made beside the unit tests; what either has to say is printed when its turn has come.
+is stopped first: one machine carries one. Beside them runs the simulation, on processor time that waiting for pods leaves;
+what it has to say is printed when they are done.
 
   --filter TEXT    only test files whose path contains TEXT
   --strict-skips   exit 1 when an end-to-end test was skipped that test/suites/permitted-skips.ts does not list
@@ -75,10 +75,10 @@ function longForm(suite: Suite): Readonly<Record<string, string>> {
 }
 
 /** Stops a running instance of ours and makes a fresh one, whose state before is recorded for the suite `down`. Returns whether it is there. */
-async function makeCluster(held: HeldOutput): Promise<boolean> {
-  // Not at a lower priority: the cluster would inherit it.
+async function makeCluster(): Promise<boolean> {
+  console.log("\n── cluster ── a running source instance of ours is stopped first, then one is made for the tests");
   const script = (...args: string[]): Promise<number> =>
-    runCommand("node", ["--disable-warning=ExperimentalWarning", ...args], { cwd: root, env: process.env, held });
+    runCommand("node", ["--disable-warning=ExperimentalWarning", ...args], { cwd: root, env: process.env });
   if ((await script("k3s/src/down.ts", "--quiet-when-absent")) !== 0) return false;
   return (await script("k3s/src/up.ts", "--cluster", "source")) === 0;
 }
@@ -129,25 +129,21 @@ function summarise(results: readonly SuiteResult[], strict: boolean): number {
 }
 
 async function runAll(): Promise<SuiteResult[]> {
-  // The simulation needs nothing but a processor, and its clock is its own: beside the others, on what they leave.
-  const [aside, inOrder] = chosen.length > 1 ? split(chosen, (suite) => suite === "simulation") : [[], chosen];
-  const [onCluster, onMachine] = split(inOrder, (suite) => clusterSuites.has(suite));
-  const held = { simulation: new HeldOutput(), cluster: new HeldOutput() };
-  const simulated = aside.map((suite) => runSuite({ suite, held: held.simulation }, values.filter));
-  const made = onCluster.length > 0 && !skipReason ? makeCluster(held.cluster) : undefined;
+  const [onCluster, onMachine] = split(chosen, (suite) => clusterSuites.has(suite));
+  const hasCluster = onCluster.length > 0 && skipReason === undefined;
+  // The simulation needs nothing but a processor, and its clock is its own: it runs where others wait.
+  const [aside, first] = hasCluster ? split(onMachine, (suite) => suite === "simulation") : [[], onMachine];
   const results: SuiteResult[] = [];
-  for (const suite of onMachine) results.push(await runSuite({ suite }, values.filter));
+  for (const suite of first) results.push(await runSuite({ suite }, values.filter));
   if (onCluster.length > 0 && skipReason) console.log(`\nThe suites ${onCluster.join(", ")} are skipped: ${skipReason}.`);
-  if (made) {
-    console.log("\n── cluster ── a running source instance of ours was stopped first, then one is made for the tests");
-    held.cluster.show();
-    if (!(await made)) console.error("the cluster did not come up: see above; its suites will fail");
-  }
+  if (hasCluster && !(await makeCluster())) console.error("the cluster did not come up: see above; its suites will fail");
+  const held = new HeldOutput();
+  const simulated = aside.map((suite) => runSuite({ suite, held }, values.filter));
   // Also after a failure the machine is left as it was found.
-  const withDown = !made || onCluster.includes("down") ? onCluster : [...onCluster, "down" as const];
+  const withDown = !hasCluster || onCluster.includes("down") ? onCluster : [...onCluster, "down" as const];
   for (const suite of withDown) results.push(await runSuite({ suite }, suite === "down" ? undefined : values.filter));
-  for (const suite of aside) console.log(`\n── ${suite} ── beside the others`);
-  if (aside.length > 0) held.simulation.show();
+  for (const suite of aside) console.log(`\n── ${suite} ── ran beside the suites on the cluster`);
+  held.show();
   results.push(...(await Promise.all(simulated)));
   return results.toSorted((left, right) => suites.indexOf(left.suite) - suites.indexOf(right.suite));
 }
