@@ -1,6 +1,6 @@
 import path from "node:path";
 
-/** Where the bundles are, if there are any: the integration suite makes them (test/integration/bundles.ts), a benchmark does without. */
+/** Where the bundles are, if there are any: the integration suite makes them (test/integration/prepare.ts), a benchmark does without. */
 export const bundlesVariable = "BELLWETHER_TEST_BUNDLES";
 export const bundledServices: readonly string[] = ["risk", "broker", "gateway"];
 

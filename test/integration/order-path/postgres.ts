@@ -46,23 +46,43 @@ function newestInstalled(): string | undefined {
   return newest === undefined ? undefined : join(root, newest, "bin");
 }
 
-export async function startPostgres(): Promise<TestPostgres> {
+interface DataDirectory {
+  /** To be removed with everything in it. */
+  readonly directory: string;
+  readonly data: string;
+  /** Runs one of Postgres' programs. @throws with what it wrote */
+  readonly run: (command: string, args: readonly string[]) => void;
+}
+
+/** Where an initialised data directory is, if somebody has made one for all tests of a run (test/integration/prepare.ts). */
+export const dataTemplateVariable = "BELLWETHER_TEST_POSTGRES_DATA";
+
+/** An initialised data directory of its own: a copy of the run's, or a new one. @throws when there is no Postgres */
+export function makeDataDirectory(): DataDirectory {
   const binaries = postgresBinaries();
   if (!binaries) throw new Error(postgresMissing());
   const directory = mkdtempSync(join(tmpdir(), "bellwether-pg-"));
   const asRoot = process.getuid?.() === 0;
   if (asRoot) execFileSync("chown", ["postgres:postgres", directory]);
-  const port = await freePort();
   const data = join(directory, "data");
   // Postgres refuses to run as root.
-  const run = (command: string, args: string[]): void => {
+  const run = (command: string, args: readonly string[]): void => {
     const [file, list] = asRoot
       ? ["runuser", ["-u", "postgres", "--", join(binaries, command), ...args]]
       : [join(binaries, command), args];
     const result = spawnSync(file, list, { stdio: ["ignore", "ignore", "pipe"], cwd: directory, encoding: "utf8" });
     if (result.status !== 0) throw new Error(`${command} ${args.join(" ")} failed: ${result.stderr}`);
   };
-  run("initdb", ["-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C"]);
+  const template = process.env[dataTemplateVariable];
+  if (template === undefined)
+    run("initdb", ["-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C"]);
+  else execFileSync("cp", ["-a", template, data]);
+  return { directory, data, run };
+}
+
+export async function startPostgres(): Promise<TestPostgres> {
+  const { directory, data, run } = makeDataDirectory();
+  const port = await freePort();
   const settings = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=${directory} -c fsync=on -c synchronous_commit=on -c shared_buffers=32MB -c max_connections=60`;
   const start = (): void => run("pg_ctl", ["-D", data, "-w", "-t", "30", "-l", join(directory, "log"), "-o", settings, "start"]);
   const halt = (mode: "fast" | "immediate"): void => {

@@ -4,9 +4,11 @@ import path from "node:path";
 import { bundleService } from "@bellwether/k3s/bundle-service";
 import { serviceImages } from "@bellwether/k3s/service-images";
 import { bundlesVariable, bundledServices } from "../suites/service-entry.ts";
+import { dataTemplateVariable, makeDataDirectory, postgresMissing } from "./order-path/postgres.ts";
 
 /**
- * Before the integration suite: its services as their images hold them. They are started hundreds of times, and from one file in half the time.
+ * Before the integration suite, what its files would each make anew: the services as their images hold them (started hundreds of times, and from one file in
+ * half the time), and a Postgres data directory to copy.
  *
  * @returns what removes them again
  */
@@ -15,5 +17,13 @@ export async function setup(): Promise<() => Promise<void>> {
   const images = serviceImages().filter(({ name }) => bundledServices.includes(name));
   await Promise.all(images.map((image) => bundleService(image, path.join(directory, image.name))));
   process.env[bundlesVariable] = directory;
-  return () => rm(directory, { recursive: true });
+  const made = [directory];
+  if (postgresMissing() === undefined) {
+    const postgres = makeDataDirectory();
+    process.env[dataTemplateVariable] = postgres.data;
+    made.push(postgres.directory);
+  }
+  return async () => {
+    for (const each of made) await rm(each, { recursive: true });
+  };
 }
