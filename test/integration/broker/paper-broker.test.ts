@@ -324,11 +324,15 @@ describe.skipIf(missing !== undefined)("a paper broker on a real Postgres", () =
     await broker.void(finalOrderOf(2).clientOrderId, { order: voided.order, epoch: 1 });
     await world.market.close(101);
     await settled(finalOrderOf(1).clientOrderId, "Filled");
+    const resting = finalOrderOf(3, { type: "limit", limit: "50" });
+    await broker.submit(world.approver.approve(resting));
     const epoch = (await broker.account()).epoch;
     await world.end(running!);
 
     await world.reset();
     const again = await start();
+    // Nobody else knows of it any more, to ask for its end.
+    await settled(resting.clientOrderId, "Cancelled");
     expect(await again.broker.find(finalOrderOf(1).clientOrderId)).toMatchObject({ state: "Filled", filledQuantity: "0.1" });
     expect(await again.broker.find(finalOrderOf(2).clientOrderId)).toMatchObject({ state: "NotSent" });
     expect((await again.broker.account()).epoch).toBeGreaterThan(epoch);

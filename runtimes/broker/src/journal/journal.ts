@@ -210,7 +210,8 @@ export class Journal {
 
   /**
    * Brings in what the send log knows and Postgres does not (it came back from an older copy): a sent order as Unknown, to be resolved by
-   * what the venue says, a void as NotSent.
+   * what the venue says, a void as NotSent. What still waits to be filled is taken back: risk's journal is as old and may not know the order, and nobody
+   * would ever ask for its end.
    */
   async importSent(record: OrderRecord): Promise<void> {
     await this.#write(async (transaction) => {
@@ -225,8 +226,8 @@ export class Journal {
         return;
       }
       await transaction.query(
-        `insert into broker.orders (client_order_id, account_uid, intent_id, attempt, body, state, reason, risk_epoch, writer_epoch, about_to_send_at_ms)
-         values ($1, $2, $3, $4, $5, 'Unknown', 'restored from the send log', $6, $7, $8)`,
+        `insert into broker.orders (client_order_id, account_uid, intent_id, attempt, body, state, reason, cancel_requested, risk_epoch, writer_epoch, about_to_send_at_ms)
+         values ($1, $2, $3, $4, $5, 'Unknown', 'restored from the send log', 'entry', $6, $7, $8)`,
         [
           order.clientOrderId,
           this.#options.accountUid,
