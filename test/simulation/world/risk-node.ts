@@ -1,14 +1,14 @@
 import type { RiskPolicy } from "@bellwether/crds";
 import type { JournalDatabase } from "@bellwether/postgres";
 import { CodedError, Metrics, hasCode, silentLogger } from "@bellwether/service-kit";
-import { type Approval, type BrokerAccount, type BrokerOrder, type VoidRequest } from "@bellwether/trading";
+import type { Approval, BrokerAccount, BrokerOrder, VoidRequest, WireBar } from "@bellwether/trading";
 import { brokerStatus } from "../../../runtimes/broker/src/errors.ts";
 import { EventHub } from "../../../runtimes/risk/src/api/event-hub.ts";
 import { riskMetrics } from "../../../runtimes/risk/src/metrics.ts";
 import type { Signer } from "../../../runtimes/risk/src/orders/signer.ts";
 import { type EffectivePolicy, effectivePolicy } from "../../../runtimes/risk/src/policy/effective-policy.ts";
 import { RiskService } from "../../../runtimes/risk/src/service.ts";
-import type { Broker as BrokerClient, SubmitOutcome } from "../../../runtimes/risk/src/venue/broker.ts";
+import type { BarsQuery, Broker as BrokerClient, SubmitOutcome } from "../../../runtimes/risk/src/venue/broker.ts";
 import { type BrokerNode, accountName, policyUid } from "./broker-node.ts";
 import { type CallFault, type Network, NoAnswer } from "./network.ts";
 import type { SimProcess } from "./sim-process.ts";
@@ -101,7 +101,7 @@ export function startRisk({ process, database, broker, signer, policy: inForce, 
 const orderTimeoutMs = 2_500;
 
 /** What risk asks of a broker. */
-export type BrokerCall = "submit" | "void" | "cancel" | "account" | "adopt";
+export type BrokerCall = "submit" | "void" | "cancel" | "account" | "adopt" | "bars";
 
 export interface BrokerLineOptions {
   readonly network: Network;
@@ -147,8 +147,8 @@ export class BrokerLine implements BrokerClient {
     await this.#ask("adopt", ({ broker }) => broker.adopt(who, reason));
   }
 
-  async bars(): Promise<never> {
-    throw new NoAnswer("simulated programs read no bars");
+  bars(query: BarsQuery): Promise<readonly WireBar[]> {
+    return this.#ask("bars", ({ broker }) => broker.bars({ ...query, limit: query.limit ?? 1 }));
   }
 
   async #ask<T>(kind: Exclude<BrokerCall, "submit">, invoke: (node: BrokerNode) => Promise<T>): Promise<T> {

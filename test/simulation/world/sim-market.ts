@@ -1,4 +1,3 @@
-import { CodedError } from "@bellwether/service-kit";
 import {
   type BrokerAccount,
   type Decimal,
@@ -17,6 +16,7 @@ const startMs = 1_700_000_040_000;
 export class SimMarket implements MarketFeed {
   #bars = 0;
   #close: number;
+  #last: WireBar | undefined;
   #sink: FeedSink | undefined;
   readonly #rules: readonly MarketRules[];
 
@@ -58,8 +58,9 @@ export class SimMarket implements MarketFeed {
 
   follow(): void {}
 
+  /** The newest one: simulated programs look back at nothing. */
   async bars(): Promise<readonly WireBar[]> {
-    throw new CodedError("TIMEFRAME_NOT_AVAILABLE", "simulated programs look back at nothing");
+    return this.#last ? [this.#last] : [];
   }
 
   async run(sink: FeedSink): Promise<void> {
@@ -76,6 +77,7 @@ export class SimMarket implements MarketFeed {
     const bar: WireBar = { time: this.marketTimeMs(), open: this.#close, high: close, low: close, close, volume: 1 };
     this.#bars += 1;
     this.#close = close;
+    this.#last = bar;
     this.#sink?.onBar({ market, timeframe: "1m", bar, revision: false });
   }
 }

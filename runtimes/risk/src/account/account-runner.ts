@@ -53,6 +53,8 @@ export class AccountRunner {
   #markedMs = Number.NEGATIVE_INFINITY;
   #reconciledMs = Number.NEGATIVE_INFINITY;
   readonly #changedMarks = new Set<string>();
+  /** Series whose newest bar has been asked for. */
+  readonly #caughtUp = new Set<string>();
   #reconciliation: Reconciliation | undefined;
 
   constructor(options: RunnerOptions) {
@@ -69,11 +71,15 @@ export class AccountRunner {
 
   /** Takes a closed bar: the market's time and its mark. */
   onBar({ market, timeframe, bar }: BarEvent): void {
+    this.#options.account.closes.add({ market, timeframe }, bar);
+    this.#mark({ market, timeframe }, bar);
+  }
+
+  #mark({ market, timeframe }: BarSeries, { time, close }: BarEvent["bar"]): void {
     const { account } = this.#options;
-    const timeMs = bar.time + timeframeMs(timeframe);
+    const timeMs = time + timeframeMs(timeframe);
     account.advanceMarketTime(timeMs);
-    account.closes.add({ market, timeframe }, bar);
-    if (account.book.setMark(market, { price: decimalFromNumber(bar.close), timeMs })) this.#changedMarks.add(market);
+    if (account.book.setMark(market, { price: decimalFromNumber(close), timeMs })) this.#changedMarks.add(market);
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -105,6 +111,7 @@ export class AccountRunner {
     if (nowMs - this.#askedMs >= askEveryMs) {
       this.#askedMs = nowMs;
       await account.askVenue();
+      await this.#catchUpMarks();
     }
     if (account.opened && nowMs - this.#reconciledMs >= this.#reconcileDueMs()) await this.#reconcile(nowMs);
     if (nowMs - this.#markedMs >= markEveryMs) await this.#storeMarks(nowMs);
@@ -115,6 +122,25 @@ export class AccountRunner {
     const { compared, heldMessage: held } = this.#options.account;
     if (!compared) return firstReconcileEveryMs;
     return held === undefined ? reconcileEveryMs : reconcileHeldEveryMs;
+  }
+
+  /**
+   * A bar that closed while nobody listened is a mark, too: until the next one closes, which may be a day, everything would be judged and sold by an older
+   * price. Asked for once for each series.
+   */
+  async #catchUpMarks(): Promise<void> {
+    const { account, series, log } = this.#options;
+    if (!account.venueReachable || account.endedMessage !== undefined) return;
+    for (const wanted of series()) {
+      const key = `${wanted.market} ${wanted.timeframe}`;
+      if (this.#caughtUp.has(key)) continue;
+      try {
+        for (const bar of await account.broker.bars({ ...wanted, limit: 1 })) this.#mark(wanted, bar);
+        this.#caughtUp.add(key);
+      } catch (error) {
+        log.debug({ err: messageOf(error), ...wanted }, "the newest bar could not be read yet");
+      }
+    }
   }
 
   /** Volatility is not to be unknown after every restart: bars of the past are asked for, once for each series. */
