@@ -132,6 +132,7 @@ export class RiskService {
       resetOf: (type) => this.#watch.resetOf(type),
       breakers: () => this.#watch.views(),
       standing: () => this.#standing(),
+      isOpen: () => this.#opening.ok,
       onChange,
     });
   }

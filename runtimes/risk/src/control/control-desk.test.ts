@@ -43,6 +43,7 @@ async function world() {
   let ids = 0;
   const start = async () => {
     const changes: string[] = [];
+    let isOpen = false;
     const options = { policyUid, clock, log: silentLogger };
     const watch = new PolicyWatch({
       ...options,
@@ -64,8 +65,12 @@ async function world() {
       breakers: () => watch.views(),
       standing: () => ({ state: desk.journalHalt?.state ?? "Active", holds: [], workingOrders: 0 }),
       onChange: () => void changes.push(desk.journalHalt?.state ?? "Active"),
+      isOpen: () => isOpen,
     });
+    await expect(desk.resume(ada)).rejects.toMatchObject({ code: "JOURNAL_UNAVAILABLE" });
+    await expect(desk.resetBreaker(ada, "Drawdown")).rejects.toMatchObject({ code: "JOURNAL_UNAVAILABLE" });
     await desk.restore();
+    isOpen = true;
     const phase = () => watch.views().find(({ type }) => type === "Drawdown")?.state;
     return { desk, changes, phase };
   };

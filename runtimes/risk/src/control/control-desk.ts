@@ -30,6 +30,8 @@ export interface ControlDeskOptions {
   readonly breakers: () => readonly BreakerView[];
   readonly standing: () => Pick<ControlReply, "state" | "holds" | "workingOrders">;
   readonly onChange: () => void;
+  /** The journal has been read since the start: before, nobody knows what stands. */
+  readonly isOpen: () => boolean;
 }
 
 const maxEvents = 50;
@@ -41,6 +43,7 @@ export class ControlDesk {
   /** Rises with everything that is said of the halt here. */
   #haltVersion = 0;
   #unsaved: { readonly event: ControlEvent; readonly halt: JournalHalt } | undefined;
+  #saving: Promise<void> | undefined;
   #events: readonly ControlEvent[] = [];
   /** Annotations that were obeyed by this process. */
   #obeyed = "";
@@ -61,7 +64,9 @@ export class ControlDesk {
 
   async restore(): Promise<void> {
     const { database, policyUid } = this.#options;
-    this.#halt = await readHalt(database, policyUid);
+    const halt = await readHalt(database, policyUid);
+    // What somebody has said while this was read is newer.
+    if (!this.#unsaved) this.#halt = halt;
     this.#events = await readControlEvents(database, policyUid);
   }
 
@@ -99,17 +104,28 @@ export class ControlDesk {
     return { changed: true, event, ...this.#options.standing() };
   }
 
-  /** A halt that the journal has not taken yet stands all the same, and is written as soon as it answers. */
-  async #saveHalt(): Promise<void> {
-    const unsaved = this.#unsaved;
-    if (!unsaved) return;
-    await this.#record(unsaved.event, (transaction) => storeHalt(transaction, this.#options.policyUid, unsaved.halt));
-    this.#haltVersion += 1;
-    if (this.#unsaved === unsaved) this.#unsaved = undefined;
+  /**
+   * A halt that the journal has not taken yet stands all the same, and is written as soon as it answers. By one write at a time: a second one that came late
+   * would bring the halt back after it was cleared.
+   */
+  #saveHalt(): Promise<void> {
+    this.#saving ??= this.#writeHalt().finally(() => (this.#saving = undefined));
+    return this.#saving;
   }
 
-  /** Clears the journal's stop, and no other. */
+  async #writeHalt(): Promise<void> {
+    // One that was made stricter meanwhile is written, too, before anybody is answered.
+    for (let unsaved = this.#unsaved; unsaved; unsaved = this.#unsaved) {
+      const { event, halt } = unsaved;
+      await this.#record(event, (transaction) => storeHalt(transaction, this.#options.policyUid, halt));
+      this.#haltVersion += 1;
+      if (this.#unsaved === unsaved) this.#unsaved = undefined;
+    }
+  }
+
+  /** Clears the journal's stop, and no other. @throws CodedError JOURNAL_UNAVAILABLE */
   async resume({ who, reason }: Author): Promise<ControlReply> {
+    this.#requireOpen();
     const before = this.#halt;
     if (!before) return this.#unchanged();
     const detail = `the stop of ${before.setBy} is cleared: ${before.reason}`;
@@ -122,8 +138,18 @@ export class ControlDesk {
     return { changed: true, event, ...this.#options.standing() };
   }
 
-  /** @throws CodedError BREAKER_UNKNOWN */
+  /** That nothing stands is an answer only for who has looked. */
+  #requireOpen(): void {
+    if (this.#options.isOpen()) return;
+    throw new CodedError<RiskErrorCode>(
+      "JOURNAL_UNAVAILABLE",
+      "risk has just started and has not read its journal yet: try again",
+    );
+  }
+
+  /** @throws CodedError BREAKER_UNKNOWN, JOURNAL_UNAVAILABLE */
   async resetBreaker({ who, reason }: Author, type: BreakerType, scope: Scope = {}): Promise<ControlReply> {
+    this.#requireOpen();
     const breaker = this.#breaker(type);
     // One breaker of a type measures the worst of its scopes and stops the policy: there is none of an account or a strategy.
     const scoped = scope.account !== undefined || scope.strategy !== undefined;
