@@ -194,20 +194,17 @@ class LlmRouteReconciler {
   }
 
   /** @returns milliseconds until live figures that were held back are due */
-  async #writeStatus(route: Object, decided: Plan): Promise<number | undefined> {
+  #writeStatus(route: Object, decided: Plan): Promise<number | undefined> {
     const { statuses, cadence, clock, gateways } = this.#on;
     const { uid } = route.metadata;
     const previous = route.status ?? {};
-    const dueInMs = cadence.dueInMs(uid);
     const input = { route, plan: decided, gateway: gateways.word(uid), nowMs: clock.nowMs() };
-    const next = statusOf({ ...input, figuresDue: dueInMs <= 0 });
-    const wrote = await statuses.write({ resource: llmRoutes, object: route }, next, transitionEvents(previous, next));
-    if (dueInMs <= 0) {
-      if (wrote && next.cache !== undefined) cadence.wrote(uid);
-      return undefined;
-    }
-    const due = statusOf({ ...input, figuresDue: true });
-    return JSON.stringify(due) === JSON.stringify(next) ? undefined : dueInMs;
+    return cadence.write({
+      uid,
+      statusOf: (figuresDue) => statusOf({ ...input, figuresDue }),
+      write: (next) => statuses.write({ resource: llmRoutes, object: route }, next, transitionEvents(previous, next)),
+      hasFigures: ({ cache }) => cache !== undefined,
+    });
   }
 }
 

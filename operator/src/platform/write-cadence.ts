@@ -1,5 +1,17 @@
 import type { Clock } from "@bellwether/service-kit";
 
+/** How an object's status is made and written. */
+export interface StatusWork<Status> {
+  readonly uid: string;
+  /** `figuresDue` false: live figures stay as they were written last. */
+  readonly statusOf: (figuresDue: boolean) => Status;
+  /** Resolves with whether anything differed. */
+  readonly write: (next: Status) => Promise<boolean>;
+  readonly hasFigures: (status: Status) => boolean;
+  /** None were ever written: they are due, whatever was written of an earlier object. */
+  readonly isFirst?: boolean;
+}
+
 /** When live figures of an object may be written again: at most once in an interval, and at once the first time. */
 export class WriteCadence {
   readonly #clock: Clock;
@@ -11,14 +23,26 @@ export class WriteCadence {
     this.#intervalMs = intervalMs;
   }
 
+  /**
+   * Writes a status: with its live figures where they are due, without them otherwise.
+   *
+   * @returns milliseconds until figures that were held back are due
+   */
+  async write<Status>({ uid, statusOf, write, hasFigures, isFirst = false }: StatusWork<Status>): Promise<number | undefined> {
+    const dueInMs = isFirst ? 0 : this.dueInMs(uid);
+    const next = statusOf(dueInMs <= 0);
+    const wrote = await write(next);
+    if (dueInMs <= 0) {
+      if (wrote && hasFigures(next)) this.#writtenMs.set(uid, this.#clock.nowMs());
+      return undefined;
+    }
+    return JSON.stringify(statusOf(true)) === JSON.stringify(next) ? undefined : dueInMs;
+  }
+
   /** 0 when they are due. */
   dueInMs(uid: string): number {
     const writtenMs = this.#writtenMs.get(uid);
     return writtenMs === undefined ? 0 : Math.max(0, writtenMs + this.#intervalMs - this.#clock.nowMs());
-  }
-
-  wrote(uid: string): void {
-    this.#writtenMs.set(uid, this.#clock.nowMs());
   }
 
   forget(uid: string): void {

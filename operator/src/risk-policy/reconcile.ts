@@ -142,20 +142,17 @@ class RiskPolicyReconciler {
   }
 
   /** @returns milliseconds until live figures that were held back are due */
-  async #writeStatus(policy: Object, decided: Plan): Promise<number | undefined> {
+  #writeStatus(policy: Object, decided: Plan): Promise<number | undefined> {
     const { statuses, cadence, clock, risk } = this.#on;
     const { uid, name } = policy.metadata;
     const previous = policy.status ?? {};
-    const dueInMs = cadence.dueInMs(uid);
     const input = { policy, plan: decided, word: risk.word({ namespace: namespaceOf(policy), name }), nowMs: clock.nowMs() };
-    const next = statusOf({ ...input, figuresDue: dueInMs <= 0 });
     if (input.word.heard) for (const text of happenings(input.word.view)) statuses.record(policy, text);
-    const wrote = await statuses.write({ resource: riskPolicies, object: policy }, next, transitionEvents(previous, next));
-    if (dueInMs <= 0) {
-      if (wrote && next.equity !== undefined) cadence.wrote(uid);
-      return undefined;
-    }
-    const due = statusOf({ ...input, figuresDue: true });
-    return JSON.stringify(due) === JSON.stringify(next) ? undefined : dueInMs;
+    return cadence.write({
+      uid,
+      statusOf: (figuresDue) => statusOf({ ...input, figuresDue }),
+      write: (next) => statuses.write({ resource: riskPolicies, object: policy }, next, transitionEvents(previous, next)),
+      hasFigures: ({ equity }) => equity !== undefined,
+    });
   }
 }

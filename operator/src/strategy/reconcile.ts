@@ -299,20 +299,17 @@ class StrategyReconciler {
   }
 
   /** @returns milliseconds until live figures that were held back are due */
-  async #writeStatus(strategy: Object, decided: Plan, seen: Seen): Promise<number | undefined> {
+  #writeStatus(strategy: Object, decided: Plan, seen: Seen): Promise<number | undefined> {
     const { statuses, cadence } = this.#on;
-    const { uid } = strategy.metadata;
     const previous = strategy.status ?? {};
-    const dueInMs = previous.equity === undefined ? 0 : cadence.dueInMs(uid);
     const input = this.#statusInput(strategy, decided, seen);
-    const next = statusOf({ ...input, figuresDue: dueInMs <= 0 });
-    const wrote = await statuses.write({ resource: strategies, object: strategy }, next, transitionEvents(previous, next));
-    if (dueInMs <= 0) {
-      if (wrote && next.equity !== undefined) cadence.wrote(uid);
-      return undefined;
-    }
-    const due = statusOf({ ...input, figuresDue: true });
-    return JSON.stringify(due) === JSON.stringify(next) ? undefined : dueInMs;
+    return cadence.write({
+      uid: strategy.metadata.uid,
+      statusOf: (figuresDue) => statusOf({ ...input, figuresDue }),
+      write: (next) => statuses.write({ resource: strategies, object: strategy }, next, transitionEvents(previous, next)),
+      hasFigures: ({ equity }) => equity !== undefined,
+      isFirst: previous.equity === undefined,
+    });
   }
 
   #statusInput(strategy: Object, decided: Plan, { pod, registered, policy }: Seen): Omit<StatusInput, "figuresDue"> {
