@@ -21,14 +21,14 @@ module.exports = {
     {
       name: "runtimes-never-import-runtimes",
       severity: "error",
-      from: { path: "^runtimes/(agent|risk|broker|gateway|node-agent)/", pathNot: test },
-      to: { path: "^runtimes/(agent|risk|broker|gateway|node-agent)/", pathNot: "^runtimes/$1/" },
+      from: { path: "^runtimes/(agent|risk|broker|gateway|checkpoint|node-agent)/", pathNot: test },
+      to: { path: "^runtimes/(agent|risk|broker|gateway|checkpoint|node-agent)/", pathNot: "^runtimes/$1/" },
     },
     {
       name: "operator-sees-only-configuration",
       severity: "error",
       from: { path: "^operator/", pathNot: test },
-      to: { path: "^runtimes/(agent|risk|broker|gateway|node-agent)/src/(?!config\\.ts$)" },
+      to: { path: "^runtimes/(agent|risk|broker|gateway|checkpoint|node-agent)/src/(?!config\\.ts$)" },
     },
     {
       name: "plugin-sees-only-the-foundations",
