@@ -18,6 +18,8 @@ export interface Copy {
   delete(key: string): Promise<void>;
   /** What tells whether two copies, or a copy and the source, stand or fall together. */
   identity(): Promise<CopyIdentity>;
+  /** Removes what writes that never ended have left behind before `beforeMs` (epoch milliseconds, clock of the copy). @returns how many */
+  sweep(beforeMs: number): Promise<number>;
   close(): Promise<void>;
 }
 
