@@ -45,7 +45,7 @@ module.exports = {
     {
       name: "only-the-foundation-speaks-to-postgres",
       severity: "error",
-      from: { path: "^(operator|runtimes)/", pathNot: `${test}|^runtimes/postgres/|^operator/src/chart-hooks/` },
+      from: { path: "^(operator|runtimes)/", pathNot: `${test}|^runtimes/(postgres|checkpoint)/|^operator/src/chart-hooks/` },
       to: { path: "node_modules/(pg|@types/pg)/" },
     },
     {

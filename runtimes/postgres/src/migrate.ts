@@ -45,17 +45,35 @@ export async function migrate(database: Pick<JournalDatabase, "transaction">, pl
       ]);
       names.push(migration.name);
     }
+    await storeTexts(transaction, plan);
     return names;
   });
 }
 
-async function createSchema(transaction: Transaction, schema: string): Promise<void> {
+/** Whoever restores a copy of the schema has no image of the service at hand: what made its tables stands beside them. */
+async function storeTexts(transaction: Transaction, { schema, migrations }: MigrationPlan): Promise<void> {
+  const rows = await transaction.query<{ version: number }>(`select version from ${schema}.migration_texts`);
+  const stored = new Set(rows.map(({ version }) => version));
+  for (const { version, sql } of migrations) {
+    if (stored.has(version)) continue;
+    await transaction.query(`insert into ${schema}.migration_texts (version, sql) values ($1, $2)`, [version, sql]);
+  }
+}
+
+/** What stands in a schema before its first migration: which were applied, and what they said. */
+export function migrationTables(schema: MigrationPlan["schema"]): readonly string[] {
+  return [
+    `create table if not exists ${schema}.migrations (version int primary key, name text not null, sha256 text not null, applied_at timestamptz not null default now())`,
+    // A table of its own: to add a column would wait for every snapshot that is being taken.
+    `create table if not exists ${schema}.migration_texts (version int primary key, sql text not null)`,
+  ];
+}
+
+async function createSchema(transaction: Transaction, schema: MigrationPlan["schema"]): Promise<void> {
   // `create schema if not exists` wants the right to create schemas even where the owner has been given this one; the chart makes it for us.
   const schemas = await transaction.query("select 1 from pg_namespace where nspname = $1", [schema]);
   if (schemas.length === 0) await transaction.query(`create schema ${schema}`);
-  await transaction.query(
-    `create table if not exists ${schema}.migrations (version int primary key, name text not null, sha256 text not null, applied_at timestamptz not null default now())`,
-  );
+  for (const sql of migrationTables(schema)) await transaction.query(sql);
 }
 
 function changed(migration: Migration): CodedError<PostgresErrorCode> {
