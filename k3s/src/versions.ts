@@ -9,3 +9,10 @@ export const versions = {
   node: "24.21.0",
   postgres: "17",
 } as const;
+
+/**
+ * Programs that only tests run. Their versions stand in the names of their files instead of the name of the directory: a new one has nothing else built anew.
+ */
+export const testedWith = {
+  versitygw: "1.8.0",
+} as const;

@@ -42,6 +42,8 @@ async function expectNothingLeft(before: MachineBefore): Promise<void> {
   expect(processesOfOurs()).toEqual([]);
   expect(machineDifferences(before, await readMachine())).toEqual([]);
   expect(existsSync(layout.root)).toBe(false);
+  // Images are built before the machine is recorded: what their builder has mounted would be in both.
+  expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toMatch(/\/bellwether\/[0-9a-f]{12}\/buildah-/);
   expect(existsSync(path.join(root, ".bellwether/kubeconfig"))).toBe(false);
 }
 

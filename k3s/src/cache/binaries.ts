@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } f
 import path from "node:path";
 import { ClusterError } from "../errors.ts";
 import { findCommand, run } from "../shell.ts";
-import { versions } from "../versions.ts";
+import { testedWith, versions } from "../versions.ts";
 import { cacheDirectory, kubernetesModule } from "./cache-directory.ts";
 import { withLock } from "./lock.ts";
 
@@ -17,7 +17,8 @@ export type BuiltBinary =
   | "kubeconform"
   | "kubectl"
   | "kubelet"
-  | "ollama";
+  | "ollama"
+  | "versitygw";
 
 /** `etcd` comes from the Debian package etcd-server: see `ensurePackages` in packages.ts. */
 export type BinaryName = BuiltBinary | "etcd";
@@ -38,7 +39,13 @@ const modules: Readonly<Record<string, string>> = {
   helm: `helm.sh/helm/v4/cmd/helm@v${versions.helm}`,
   kubeconform: `github.com/yannh/kubeconform/cmd/kubeconform@v${versions.kubeconform}`,
   ollama: `github.com/ollama/ollama@v${versions.ollama}`,
+  versitygw: `github.com/versity/versitygw/cmd/versitygw@v${testedWith.versitygw}`,
 };
+
+/** What the program's file in the cache is called. */
+function fileOf(name: BuiltBinary): string {
+  return name in testedWith ? `${name}-${testedWith[name as keyof typeof testedWith]}` : name;
+}
 
 /** Kubernetes reads its own version from these variables; unstamped it calls itself v0.0.0-master. */
 function kubernetesLinkFlags(): string {
@@ -119,7 +126,7 @@ export interface EnsureOptions {
 }
 
 async function buildMissing(names: readonly BuiltBinary[], binDirectory: string, report: (line: string) => void): Promise<void> {
-  const missing = names.filter((name) => !existsSync(path.join(binDirectory, name)));
+  const missing = names.filter((name) => !existsSync(path.join(binDirectory, fileOf(name))));
   if (missing.length === 0) return;
   // Built beside the cache and renamed in: an interrupted build leaves a directory nobody looks into, never half a binary. The lock
   // is ours, so what stands there under such a name is of a build that was killed.
@@ -131,7 +138,7 @@ async function buildMissing(names: readonly BuiltBinary[], binDirectory: string,
     for (const build of goBuilds(missing, building)) {
       report(`building ${build.names.join(", ")}`);
       await runBuild(build, building, report);
-      for (const name of build.names) renameSync(path.join(building, name), path.join(binDirectory, name));
+      for (const name of build.names) renameSync(path.join(building, name), path.join(binDirectory, fileOf(name)));
     }
   } finally {
     rmSync(building, { recursive: true, force: true });
@@ -153,13 +160,13 @@ export async function ensureBinaries<Name extends BinaryName>(
   const binDirectory = path.join(directory, "bin");
   mkdirSync(binDirectory, { recursive: true });
   const built = names.filter((name): name is Name & BuiltBinary => name !== "etcd");
-  if (built.some((name) => !existsSync(path.join(binDirectory, name)))) {
+  if (built.some((name) => !existsSync(path.join(binDirectory, fileOf(name))))) {
     const lock = path.join(directory, "build.lock");
     const onWait = (pid: number): void => report(`waiting for process ${pid}, which is building into the same cache`);
     await withLock(lock, { waitMs: 45 * 60_000, onWait }, () => buildMissing(built, binDirectory, report));
   }
   const paths = {} as Record<BinaryName, string>;
-  for (const name of built) paths[name] = path.join(binDirectory, name);
+  for (const name of built) paths[name] = path.join(binDirectory, fileOf(name));
   if ((names as readonly BinaryName[]).includes("etcd")) {
     const etcd = await findCommand("etcd");
     if (!etcd)
@@ -171,5 +178,5 @@ export async function ensureBinaries<Name extends BinaryName>(
 
 /** Those of `names` that are not in the cache yet: what a run would have to build. */
 export function missingBinaries(names: readonly BuiltBinary[], directory: string = cacheDirectory()): BuiltBinary[] {
-  return names.filter((name) => !existsSync(path.join(directory, "bin", name)));
+  return names.filter((name) => !existsSync(path.join(directory, "bin", fileOf(name))));
 }

@@ -1,12 +1,13 @@
 import { existsSync, mkdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { ensureBinaries } from "../cache/binaries.ts";
+import { withLock } from "../cache/lock.ts";
 import { ClusterError } from "../errors.ts";
 import { findCommand, run } from "../shell.ts";
 import { versions } from "../versions.ts";
 import { bundleService } from "./bundle.ts";
 import { type DebianRoot, ensureDebianRoot, postgresRoot, valkeyRoot } from "./debian-root.ts";
-import { assembleContext, buildImage, type BuiltImage } from "./image-builder.ts";
+import { assembleContext, buildImage, type BuiltImage, releaseStorage } from "./image-builder.ts";
 import { pruneLayout } from "./oci-layout.ts";
 import { missingEntries, repositoryRoot, type ServiceImage, serviceImages } from "./image-list.ts";
 
@@ -104,7 +105,23 @@ async function service(image: ServiceImage, bases: Readonly<Record<string, Built
  *
  * @returns the images by name
  */
-export async function buildImages(
+export function buildImages(
+  ownImages: readonly ("coredns" | "pause")[],
+  what: { platform: boolean; cache: string },
+  report: Report,
+): Promise<Map<string, BuiltImage>> {
+  const onWait = (pid: number): void => report(`waiting for process ${pid}, which is building images`);
+  // Another checkout may share the cache; what is mounted below it is unmounted when its builder is done.
+  return withLock(path.join(what.cache, "images.lock"), { waitMs: 30 * 60_000, onWait }, async () => {
+    try {
+      return await buildEach(ownImages, what, report);
+    } finally {
+      await releaseStorage(what.cache);
+    }
+  });
+}
+
+async function buildEach(
   ownImages: readonly ("coredns" | "pause")[],
   what: { platform: boolean; cache: string },
   report: Report,

@@ -2,6 +2,7 @@ import { cpSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSyn
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { ClusterError } from "../errors.ts";
+import { unmountBelow } from "../mounts.ts";
 import { run } from "../shell.ts";
 import { holdsImage } from "./oci-layout.ts";
 
@@ -60,6 +61,21 @@ interface Buildah {
   readonly env: Readonly<Record<string, string>>;
 }
 
+const storageOf = (cache: string, driver: string): { root: string; runRoot: string } => {
+  const root = path.join(cache, `buildah-${driver}`);
+  return { root, runRoot: `${root}-run` };
+};
+
+/**
+ * Unmounts what buildah has left mounted in its storage: its bases, and the storage itself. It finds its state as after a restart of the machine.
+ * Only while nobody builds.
+ */
+export async function releaseStorage(cache: string): Promise<void> {
+  const { root, runRoot } = storageOf(cache, "overlay");
+  await unmountBelow(root);
+  rmSync(runRoot, { recursive: true, force: true });
+}
+
 /**
  * buildah with storage and configuration of its own: it leaves nothing outside the cache. The overlay driver is four times as
  * fast as vfs, but not to be had inside a container.
@@ -69,8 +85,8 @@ async function buildahIn(cache: string): Promise<Buildah> {
   writeFileSync(configuration, `[network]\nnetwork_config_dir = ${JSON.stringify(path.join(cache, "buildah-cni"))}\n`);
   const env = { BUILDAH_ISOLATION: "chroot", CONTAINERS_CONF: configuration };
   const options = (driver: string): string[] => {
-    const at = path.join(cache, `buildah-${driver}`);
-    return ["--root", at, "--runroot", `${at}-run`, "--storage-driver", driver];
+    const { root, runRoot } = storageOf(cache, driver);
+    return ["--root", root, "--runroot", runRoot, "--storage-driver", driver];
   };
   const { code } = await run("buildah", [...options("overlay"), "images", "--quiet"], { env, accept: [0, 1, 125] });
   return { options: options(code === 0 ? "overlay" : "vfs"), env };

@@ -1,23 +1,13 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { unmountBelow } from "../mounts.ts";
 import { type ProcessIdentity, processStartTime } from "../process-identity.ts";
 import { run } from "../shell.ts";
 import { emptyTables, tableNames, withoutKubernetesChains } from "./iptables.ts";
 import { network, type SourceLayout } from "./layout.ts";
 import { type MachineBefore, networkLinks, restoreSettings } from "./machine.ts";
 import { endProcess, processRecords, stopComponent } from "./supervisor.ts";
-
-/** Mount points below `root` from a mountinfo text, deepest first: the order in which they can be unmounted. */
-export function mountsBelow(mountInfo: string, root: string): string[] {
-  const decode = (text: string): string =>
-    text.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
-  return mountInfo
-    .split("\n")
-    .map((line) => decode(line.split(" ")[4] ?? ""))
-    .filter((mountPoint) => mountPoint === root || mountPoint.startsWith(`${root}/`))
-    .toReversed();
-}
 
 /** Whether a command line is that of a containerd shim of the containerd behind `socket`. Arguments are separated by NUL as in /proc. */
 export function isShimOf(commandLine: string, socket: string): boolean {
@@ -85,13 +75,6 @@ async function endContainers(layout: SourceLayout, before: MachineBefore): Promi
   }
 }
 
-async function unmountAll(layout: SourceLayout): Promise<void> {
-  for (const mountPoint of mountsBelow(readText("/proc/self/mountinfo"), layout.root)) {
-    const { code } = await run("umount", [mountPoint], { accept: [0, 1, 32] });
-    if (code !== 0) await run("umount", ["--lazy", mountPoint], { accept: [0, 1, 32] });
-  }
-}
-
 function isAttachedTo(link: string, bridge: string): boolean {
   try {
     return path.basename(readlinkSync(`/sys/class/net/${link}/master`)) === bridge;
@@ -144,7 +127,7 @@ async function removeCgroups(before: MachineBefore): Promise<void> {
 /** What a teardown that was interrupted at its very end has left: the directory, without the record in it. */
 export async function removeRemains(layout: SourceLayout): Promise<void> {
   if (!existsSync(layout.root)) return;
-  await unmountAll(layout);
+  await unmountBelow(layout.root);
   rmSync(layout.root, { recursive: true, force: true });
 }
 
@@ -185,7 +168,7 @@ export async function teardown(layout: SourceLayout, before: MachineBefore, repo
   await stopComponent(layout, "etcd");
   for (const record of processRecords(layout)) await stopComponent(layout, record.name);
   report("removing mounts, links, rules and cgroups");
-  await unmountAll(layout);
+  await unmountBelow(layout.root);
   await removeLinks(before);
   await cleanRules("iptables", before.iptables);
   await cleanRules("ip6tables", before.ip6tables);

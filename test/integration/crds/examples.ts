@@ -1,10 +1,11 @@
 import { API_VERSION, GROUP, KINDS } from "@bellwether/crds";
 import { EXAMPLES } from "@bellwether/crds/examples";
 import { describe, expect, test } from "vitest";
-import { describeWithControlPlane } from "../control-plane.ts";
+import type { ControlPlane } from "../control-plane.ts";
 import { type Answer, create, dryRun, merge } from "./api.ts";
 
-await describeWithControlPlane("the CRDs on a real API server", {}, (plane) => {
+/** Of one control plane with the CRDs in it. */
+export function examplesAreJudged(plane: () => ControlPlane): void {
   describe.each(EXAMPLES)("$kind", ({ kind, accept, reject }) => {
     test.each(accept)("takes $name", async ({ manifest }) => {
       expect(await dryRun(plane(), kind, manifest)).toEqual({ status: 201, message: "" });
@@ -78,7 +79,7 @@ await describeWithControlPlane("the CRDs on a real API server", {}, (plane) => {
     const { stdout } = await plane().kubectl(["get", "bellwether", "-o", "name"]);
     for (const { names } of KINDS) expect(stdout).toContain(`${names.singular}.${GROUP}/example`);
   });
-});
+}
 
 function riskPolicySpec(limits: object): object {
   return {

@@ -2,7 +2,7 @@ import { KINDS, manifestSchema } from "@bellwether/crds";
 import { EXAMPLES } from "@bellwether/crds/examples";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { describeWithControlPlane } from "../control-plane.ts";
+import type { ControlPlane } from "../control-plane.ts";
 import { dryRun } from "./api.ts";
 
 // zod judges in JavaScript, the API server in OpenAPI, RE2 and CEL. Texts near the edge of what is allowed must not tell them apart.
@@ -114,7 +114,8 @@ function changed(manifest: object, path: readonly (string | number)[], value: un
 const everyField = (kind: string): object =>
   EXAMPLES.find((examples) => examples.kind === kind)!.accept.find(({ name }) => name === "every field")!.manifest;
 
-await describeWithControlPlane("zod and the API server agree", {}, (plane) => {
+/** Of one control plane with the CRDs in it. */
+export function schemasAgree(plane: () => ControlPlane): void {
   describe.each(fields)("$kind $path", ({ kind, path, near }) => {
     const schema = manifestSchema(KINDS.find(({ names }) => names.kind === kind)!);
 
@@ -131,4 +132,4 @@ await describeWithControlPlane("zod and the API server agree", {}, (plane) => {
       await fc.assert(property, { numRuns: 40, seed: 20_260_101, endOnFailure: true });
     });
   });
-});
+}
