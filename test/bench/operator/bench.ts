@@ -49,6 +49,8 @@ const metrics = {
   writes: { metric: "burst: writes per object", unit: "" },
   p50Ms: { metric: "change → status p50", unit: "ms" },
   p99Ms: { metric: "change → status p99", unit: "ms", goal: "≤ 15" },
+  floorP50Ms: { metric: "the same two writes with no operator at all, p50", unit: "ms" },
+  floorP99Ms: { metric: "the same two writes with no operator at all, p99", unit: "ms" },
   idleWrites: { metric: "idle 60 s: writes", unit: "", goal: "≤ 0" },
   idleCpuMs: { metric: "idle 60 s: CPU", unit: "ms", goal: "≤ 100" },
   rssMiB: { metric: `RSS at ${objects} objects`, unit: "MiB", goal: "≤ 130" },
@@ -120,7 +122,8 @@ async function underLoad(plane: ControlPlane): Promise<{ own: Figures; other: Fi
     const other = { ...medianOf(runs.other), ...(await latency(last.other)), ...(await memory(last.other)) };
     await last.other.close();
     const own = { ...medianOf(runs.own), ...(await latency(last.own)), ...(await idle(last.own)), ...(await memory(last.own)) };
-    return { own, other };
+    await last.own.close();
+    return { own: { ...own, ...(await floor(plane)) }, other };
   } finally {
     await last.own.close();
     await last.other.close();
@@ -154,6 +157,20 @@ async function latency({ observer }: Site): Promise<{ p50Ms: number; p99Ms: numb
   const times: number[] = [];
   for (let index = 0; index < changes; index++) times.push((await observer.change((index * 7) % objects, 20_000)) ?? 20_000);
   return { p50Ms: quantile(times, 0.5), p99Ms: quantile(times, 0.99) };
+}
+
+async function floor(plane: ControlPlane): Promise<{ floorP50Ms: number; floorP99Ms: number }> {
+  const namespace = "bench-nobody";
+  await plane.kubectl(["create", "namespace", namespace]);
+  const observer = await Observer.start(plane.kubeconfig, namespace);
+  try {
+    await observer.furnish(fewObjects);
+    const times: number[] = [];
+    for (let index = 0; index < changes; index++) times.push(await observer.changeAlone(index % fewObjects));
+    return { floorP50Ms: quantile(times, 0.5), floorP99Ms: quantile(times, 0.99) };
+  } finally {
+    await observer.close();
+  }
 }
 
 async function idle({ observer, operator }: Site): Promise<{ idleWrites: number; idleCpuMs: number }> {

@@ -4,7 +4,7 @@ import { type Connection, Informer, connectTo, loadClusterAccess } from "@bellwe
 import { systemClock as clock } from "@bellwether/service-kit/clock";
 import { silentLogger as log } from "@bellwether/service-kit/logger";
 import { systemRandom as random } from "@bellwether/service-kit/random";
-import { type Probe, isReady, probes } from "./probes.ts";
+import { type Probe, configMaps, isReady, probes } from "./probes.ts";
 
 const creators = 20;
 
@@ -78,6 +78,30 @@ export class Observer {
     const generation = changed.metadata.generation ?? 0;
     const seen = (): boolean => (this.#ready.get(ref.name)?.generation ?? 0) >= generation;
     if (!(await this.#until(seen, limitMs).then(() => true, () => false))) return undefined; // prettier-ignore
+    return Math.max(0, (this.#ready.get(ref.name)?.atMs ?? 0) - atMs);
+  }
+
+  /** Creates Probes `0` … `count − 1` with the ConfigMaps that an operator would make, where none runs. */
+  async furnish(count: number): Promise<void> {
+    for (let index = 0; index < count; index++) {
+      const name = nameOf(index);
+      await this.#create(name, "v");
+      const metadata = { name, namespace: this.#namespace };
+      await this.#connection.client.create(configMaps, { apiVersion: "v1", kind: "ConfigMap", metadata, data: { value: "v" } });
+    }
+  }
+
+  /** As `change`, but the operator's two writes are sent from here: what no operator can be faster than. Returns milliseconds. */
+  async changeAlone(index: number): Promise<number> {
+    const { client } = this.#connection;
+    const ref = { namespace: this.#namespace, name: nameOf(index) };
+    const value = `c${performance.now()}`;
+    const { metadata } = await client.patch(probes, { ref, patch: { spec: { value } } });
+    const generation = metadata.generation ?? 0;
+    const atMs = performance.now();
+    await client.patch(configMaps, { ref, patch: { data: { value } } });
+    await client.patchStatus(probes, ref, { observedGeneration: generation, configMap: ref.name });
+    await this.#until(() => (this.#ready.get(ref.name)?.generation ?? 0) >= generation, 20_000);
     return Math.max(0, (this.#ready.get(ref.name)?.atMs ?? 0) - atMs);
   }
 
