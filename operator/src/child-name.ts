@@ -18,6 +18,7 @@ export function childName(kind: string, object: string, role: string): string {
 }
 
 export const agentName = (strategy: string): string => childName("strat", strategy, "agent");
+export const answersName = (strategy: string): string => childName("strat", strategy, "answers");
 export const riskName = (policy: string): string => childName("rpol", policy, "risk");
 export const gatewayName = (route: string): string => childName("llmr", route, "gateway");
 export const brokerName = (policy: string, account: string): string => childName("rpol", policy, `broker-${account}`);

@@ -10,6 +10,8 @@ export type Owner = CustomResource<keyof typeof OWNER_LABEL, unknown, unknown>;
 export type Component = "agent" | "risk" | "broker" | "gateway" | "ollama";
 
 export const CONFIG_HASH = "bellwether.dev/config-hash";
+/** On a pod, not in its template: the kubelet brings mounted files up to date at once when a pod is touched, else within a minute or so. */
+export const CALLERS_HASH = "bellwether.dev/callers-hash";
 export const MODE_LABEL = "bellwether.dev/mode";
 export const ACCOUNT_LABEL = "bellwether.dev/account";
 export const MODEL_LABEL = "bellwether.dev/model";

@@ -82,6 +82,9 @@ export const operatorConfig = z.strictObject({
   /** The broker's send log and the paper venue's events. `emptyDir` loses them with the pod: for trying things out only. */
   brokerVolume: volume("1Gi"),
 
+  /** What models answered to a backtest that asks some; there only for those. */
+  answersVolume: volume("64Mi"),
+
   /** A Secret of these keys in each namespace that holds a RiskPolicy or an LlmRoute. The operator never reads it: pods mount it. */
   postgres: z
     .strictObject({

@@ -1,7 +1,8 @@
 /** Puts the operator together: caches, links, controllers, and who is told of what. */
-import { API_VERSION, LLM_ROUTE, OWNER_LABEL, STRATEGY } from "@bellwether/crds";
+import { API_VERSION, LLM_ROUTE, OWNER_LABEL, STRATEGY, type Strategy } from "@bellwether/crds";
 import { type KeeperStatus, type RouteStatus, keeperStatus, routeStatus } from "@bellwether/gateway/config";
 import {
+  type CacheChange,
   CachedClient,
   Controller,
   EventRecorder,
@@ -28,7 +29,7 @@ import { StatusLink } from "./platform/status-link.ts";
 import { StatusWriter } from "./platform/status-writer.ts";
 import { calmInTerminatingNamespaces } from "./platform/terminating-namespace.ts";
 import type { TokenIssuerReader } from "./platform/token-issuer.ts";
-import { BY_POLICY, BY_UID, type World } from "./platform/world.ts";
+import { BY_POLICY, BY_ROUTE, BY_UID, type World } from "./platform/world.ts";
 import { WriteCadence } from "./platform/write-cadence.ts";
 import { riskPolicyReconciler } from "./risk-policy/reconcile.ts";
 import { InputReader } from "./strategy/input-reader.ts";
@@ -135,6 +136,7 @@ class Operator {
     const nowMs = (): number => clock.nowMs();
     const route = {
       ...base,
+      client,
       digests,
       admissions: this.#admissions,
       assignments: this.#assignments,
@@ -205,7 +207,10 @@ class Operator {
         { settleMs: strategiesSettleMs },
       )
       .watch(world.pods, ({ object }) => this.#policyOfPod(object.metadata.ownerReferences?.[0]?.uid));
-    this.#routes.watch(world.llmRoutes).watch(world.pods, ({ object }) => this.#routeOfPod(object));
+    this.#routes
+      .watch(world.llmRoutes)
+      .watch(world.pods, ({ object }) => this.#routeOfPod(object))
+      .watch(world.strategies, (change) => routesOfChange(change), { settleMs: strategiesSettleMs });
     for (const informer of world.children.values()) {
       this.#routes.watch(informer, ownersOfKind(LLM_ROUTE.kind, API_VERSION));
       this.#strategies.watch(informer, ownersOfKind(STRATEGY.kind, API_VERSION));
@@ -268,10 +273,8 @@ class Operator {
   }
 
   #strategiesOnRoute(namespace: string | undefined, name: string): string[] {
-    const all = [...this.#options.world.strategies.cache.list()];
-    return all
-      .filter(({ metadata, spec }) => metadata.namespace === namespace && spec.llmRouteRef?.name === name)
-      .map(({ metadata }) => keyOf(metadata));
+    const named = this.#options.world.strategies.cache.byIndex(BY_ROUTE, keyOf({ namespace, name }));
+    return named.map(({ metadata }) => keyOf(metadata));
   }
 
   /** Pods of risk and brokers belong to StatefulSets, and those to the policy. */
@@ -368,6 +371,14 @@ function strategyOwner({
   metadata: { ownerReferences?: readonly { kind: string; apiVersion: string; uid: string }[] };
 }): string | undefined {
   return metadata.ownerReferences?.find(({ kind, apiVersion }) => kind === STRATEGY.kind && apiVersion === API_VERSION)?.uid;
+}
+
+/** Routes whose list of callers a change of a strategy may concern; what it does all the time, its status says, and that concerns none. */
+function routesOfChange({ type, object, previous }: CacheChange<Strategy>): string[] {
+  if (type === "modified" && previous?.metadata.generation === object.metadata.generation) return [];
+  return [object, ...(previous ? [previous] : [])].flatMap(({ metadata: { namespace }, spec: { llmRouteRef } }) =>
+    llmRouteRef ? [keyOf({ namespace, name: llmRouteRef.name })] : [],
+  );
 }
 
 function policyKeyOf({

@@ -136,13 +136,33 @@ export function ownVolume(
     apiVersion: "v1",
     kind: "PersistentVolumeClaim",
     metadata: { name },
-    spec: {
-      accessModes: ["ReadWriteOnce"],
-      resources: { requests: { storage: size } },
-      ...(storageClassName !== undefined && { storageClassName }),
-    },
+    spec: claimSpec({ size, storageClassName }),
   };
   return { volumes: [], claims: [{ template, mount }] };
+}
+
+function claimSpec({ size, storageClassName }: Pick<OperatorConfig["answersVolume"], "size" | "storageClassName">): object {
+  return {
+    accessModes: ["ReadWriteOnce"],
+    resources: { requests: { storage: size } },
+    ...(storageClassName !== undefined && { storageClassName }),
+  };
+}
+
+/** The claim of a bare pod, which is made before it and outlives it; none where an `emptyDir` will do. */
+export function volumeClaim(child: ChildFields, volume: OperatorConfig["answersVolume"]): Manifest[] {
+  if (volume.kind === "EmptyDir") return [];
+  return [{ apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: metadataOf(child), spec: claimSpec(volume) }];
+}
+
+/** The same in its pod. */
+export function ownClaim(
+  claimName: string,
+  { kind }: OperatorConfig["answersVolume"],
+  mount: { readonly name: string; readonly mountPath: string },
+): Mounted {
+  const { name } = mount;
+  return { volume: kind === "EmptyDir" ? { name, emptyDir: {} } : { name, persistentVolumeClaim: { claimName } }, mount };
 }
 
 const selectorOf = ({ owner, component, labels }: ChildFields): Record<string, string> => ({

@@ -4,8 +4,8 @@ import { apply, condition, get, kubectl, list, query, waitFor } from "../cluster
 import { skipReason } from "../cluster/prerequisites.ts";
 import { processesOfPod } from "../cluster/processes.ts";
 import { OpenAiStandIn } from "../venues/llm/openai-stand-in.ts";
-import { tinyGguf } from "../venues/llm/tiny-gguf.ts";
 import { riskPolicy, strategy } from "./manifests.ts";
+import { applyTinyModel, tinyModel } from "./tiny-model.ts";
 
 /*
  * A route with a real Ollama on a core of its own and a hosted model that this process plays. There is one exclusive core: the quickstart makes room.
@@ -13,6 +13,7 @@ import { riskPolicy, strategy } from "./manifests.ts";
 
 const route = "mixed";
 const analyst = "llm-analyst";
+const past = "llm-analyst-past";
 const gateway = `llmr-${route}-gateway`;
 const key = "sk-end-to-end-canary-7f3a";
 const quickstart = "quickstart-momentum";
@@ -38,7 +39,7 @@ const routeManifest = (baseUrl: string): object => ({
         tier: "Small",
         ollama: {
           model: "tiny",
-          source: { configMapRef: { name: "tiny-model", key: "tiny.gguf" } },
+          source: { configMapRef: tinyModel },
           contextTokens: 2048,
           cpus: 1,
           memory: "512Mi",
@@ -69,6 +70,11 @@ const isPinnedAndReady = () =>
     { timeoutMs, what: "both models ready, the local one pinned" },
   );
 
+async function gatewayHost(): Promise<string> {
+  const pods = await list("pods", ["-l", `app.kubernetes.io/component=gateway,bellwether.dev/llmroute=${route}`]);
+  return pods.find(({ metadata }) => metadata.deletionTimestamp === undefined)?.status?.podIP as string;
+}
+
 interface Asked {
   readonly status: number;
   readonly model: string | null;
@@ -77,9 +83,7 @@ interface Asked {
 /** As the analyst's pod would: with its ServiceAccount's token for the route's gateway. */
 async function ask(content: string): Promise<Asked> {
   const token = await kubectl(["create", "token", `strat-${analyst}-agent`, "--audience", "gateway.bellwether.dev"]);
-  const pods = await list("pods", ["-l", `app.kubernetes.io/component=gateway,bellwether.dev/llmroute=${route}`]);
-  const host = pods.find(({ metadata }) => metadata.deletionTimestamp === undefined)?.status?.podIP as string;
-  const reply = await fetch(`http://${host}:8080/v1/chat/completions`, {
+  const reply = await fetch(`http://${await gatewayHost()}:8080/v1/chat/completions`, {
     method: "POST",
     headers: { authorization: `Bearer ${token.trim()}`, "content-type": "application/json" },
     body: JSON.stringify({ model: "auto", max_tokens: 16, messages: [{ role: "user", content }] }),
@@ -87,6 +91,13 @@ async function ask(content: string): Promise<Asked> {
   });
   await reply.body?.cancel();
   return { status: reply.status, model: reply.headers.get("x-bellwether-model") };
+}
+
+/** How many questions the gateway has had from this strategy. */
+async function questionsOf(name: string): Promise<number> {
+  const metrics = await (await fetch(`http://${await gatewayHost()}:9090/metrics`)).text();
+  const lines = metrics.split("\n").filter((line) => line.startsWith(`bellwether_gateway_requests_total{strategy="${name}"`));
+  return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
 }
 
 async function ordersOfAnalyst(): Promise<number> {
@@ -99,20 +110,17 @@ describe.skipIf(skipReason)(`a route of language models${skipReason ? ` (skipped
 
   beforeAll(async () => {
     await suspend(true);
-    const model = { binaryData: { "tiny.gguf": tinyGguf().toString("base64") } };
-    const configMap = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "tiny-model" }, ...model };
-    // Too large for the annotation that a client-side apply keeps.
-    await kubectl(["apply", "--server-side", "-f", "-"], { input: JSON.stringify(configMap) });
+    await applyTinyModel();
     const secret = { apiVersion: "v1", kind: "Secret", metadata: { name: "hosted-model" }, stringData: { "api-key": key } };
     await apply(JSON.stringify(secret));
     await apply(riskPolicy("llm"));
     await apply(JSON.stringify(routeManifest(await hosted.start(0, network.nodeIp))));
   }, timeoutMs);
   afterAll(async () => {
-    await kubectl(["delete", "strategy", analyst, "--ignore-not-found"], { timeoutMs });
+    await kubectl(["delete", "strategy", analyst, past, "--ignore-not-found"], { timeoutMs });
     await kubectl(["delete", "llmroute", route, "--ignore-not-found"], { timeoutMs });
     await kubectl(["delete", "riskpolicy", "llm", "--ignore-not-found"], { timeoutMs });
-    await kubectl(["delete", "configmap,secret", "tiny-model", "hosted-model", "--ignore-not-found"]);
+    await kubectl(["delete", "configmap,secret", tinyModel.name, "hosted-model", "--ignore-not-found"]);
     await hosted.stop();
     await suspend(false);
   }, timeoutMs);
@@ -149,6 +157,26 @@ describe.skipIf(skipReason)(`a route of language models${skipReason ? ` (skipped
     expect(table).toMatch(/NAME\s+READY\s+MODELS\s+SPENT\s+BUDGET\s+HIT%\s+CPUS\s+AGE/);
     expect(table).toMatch(/mixed\s+True\s+2\/2\s+\d+\.\d+\s+Available\s+\d+\.\d\d\s+1\s/);
     expect(Number(spent)).toBeLessThan(5);
+  });
+
+  test("lets a backtest ask once, and replays what was answered when it runs again", async () => {
+    const extra = `  llmRouteRef: {name: ${route}}\n  backtest: {dataset: {synthetic: {seed: 3, bars: 230}}, seed: 1}`;
+    const program = "{builtin: {name: llm-analyst, parameters: {bars: 10}}}";
+    await apply(strategy({ name: past, policy: "llm", mode: "Backtest", program, extra }));
+    const completed = (before?: string) =>
+      waitFor(
+        async () => {
+          const { phase, specHash, backtest } = (await get("strategy", past))?.status ?? {};
+          return phase === "Completed" && specHash !== before ? { specHash, trades: backtest.trades as number } : undefined;
+        },
+        { timeoutMs, what: "the result of a backtest" },
+      );
+    const first = await completed();
+    const asked = await questionsOf(past);
+    expect(asked).toBeGreaterThan(10);
+    await kubectl(["patch", "strategy", past, "--type=merge", "-p", '{"spec":{"backtest":{"seed":2}}}']);
+    expect((await completed(first.specHash)).trades).toBe(first.trades);
+    expect(await questionsOf(past)).toBe(asked);
   });
 
   test("falls back to the local model within one request when the provider is gone, and quotes no key anywhere", async () => {

@@ -1,9 +1,11 @@
-import { globSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
-import { get, kubectl, list, run, waitFor } from "../cluster/kubectl.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { apply, get, kubectl, list, run, waitFor } from "../cluster/kubectl.ts";
 import { skipReason } from "../cluster/prerequisites.ts";
 import { processesOfPod } from "../cluster/processes.ts";
+import { type ServiceRoute, routesOf } from "./service-routes.ts";
+import { applyTinyModel, tinyModel } from "./tiny-model.ts";
 
 /*
  * Somebody has got hold of everything in an agent's pod: its token is all there is, and all it is good for is what the agent does anyway. Every route
@@ -15,11 +17,20 @@ const account = "strat-quickstart-momentum-agent";
 const namespace = "bellwether";
 const apiPort = 8080;
 const root = path.resolve(import.meta.dirname, "../..");
+/** A route that the strategy does not name. */
+const llmRoute = "not-for-thieves";
+const timeoutMs = 120_000;
+const ofPolicy = ",app.kubernetes.io/instance=quickstart";
+const ofRoute = `,bellwether.dev/llmroute=${llmRoute}`;
 const services = [
-  { service: "risk", sources: "runtimes/risk/src/api/**/*.ts", namespace },
-  { service: "broker", sources: "runtimes/broker/src/api*.ts", namespace },
-  { service: "node-agent", sources: "runtimes/node-agent/src/api.ts", namespace: "bellwether-node" },
+  { service: "risk", sources: "runtimes/risk/src/api/**/*.ts", at: namespace, labels: `risk${ofPolicy}` },
+  { service: "broker", sources: "runtimes/broker/src/api*.ts", at: namespace, labels: `broker${ofPolicy}` },
+  { service: "node-agent", sources: "runtimes/node-agent/src/api.ts", at: "bellwether-node", labels: "node-agent" },
+  { service: "gateway", sources: "runtimes/gateway/src/server/api.ts", at: namespace, labels: `gateway${ofRoute}` },
+  // The process beside Ollama takes tokens of the gateways' audience.
+  { service: "gateway/keeper", sources: "runtimes/gateway/src/keeper/keeper-api.ts", at: namespace, labels: `ollama${ofRoute}` },
 ] as const;
+const audienceOf = (service: string): string => `${service.split("/")[0]}.bellwether.dev`;
 
 /** What an agent needs: to decide, and to see what it decides from. Everything else is refused. */
 const granted: ReadonlySet<string> = new Set([
@@ -29,24 +40,10 @@ const granted: ReadonlySet<string> = new Set([
   "risk GET /v1/stream",
 ]);
 
-interface Route {
-  readonly service: string;
-  readonly method: string;
-  readonly route: string;
-  readonly at: string;
-}
-
-const routes: readonly Route[] = services.flatMap(({ service, sources, namespace: at }) =>
-  globSync(sources, { cwd: root })
-    .filter((file) => !file.endsWith(".test.ts"))
-    .flatMap((file) => [
-      ...readFileSync(path.join(root, file), "utf8").matchAll(/\.(get|put|post|delete|patch)(?:<[^(]*>)?\(\s*"(\/v1\/[^"]*)"/g),
-    ])
-    .map(([, method = "", route = ""]) => ({ service, method: method.toUpperCase(), route, at })),
-);
+const routes: readonly ServiceRoute[] = services.flatMap(({ service, sources }) => routesOf(service, sources));
 
 /** A body that the route would take from somebody else, so that the refusal is about who asks. */
-function bodyOf({ method, route }: Route): object | undefined {
+function bodyOf({ method, route }: ServiceRoute): object | undefined {
   if (method === "GET" || method === "DELETE") return undefined;
   const who = { who: "a thief", reason: "exercise" };
   if (route.endsWith("/reset-breaker")) return { ...who, type: "RapidLoss" };
@@ -55,7 +52,7 @@ function bodyOf({ method, route }: Route): object | undefined {
   return route.endsWith("/halt") ? { reason: "exercise" } : {};
 }
 
-async function call(route: Route, { token, host, uid }: { token: string; host: string; uid: string }): Promise<number> {
+async function call(route: ServiceRoute, { token, host, uid }: { token: string; host: string; uid: string }): Promise<number> {
   const filled = route.route.replaceAll(/:uid|:clientOrderId|:intentId|:id/g, uid);
   const body = bodyOf(route);
   const reply = await fetch(`http://${host}:${apiPort}${filled}?strategy=${uid}&market=BTC/USDT&timeframe=1m`, {
@@ -68,35 +65,67 @@ async function call(route: Route, { token, host, uid }: { token: string; host: s
   return reply.status;
 }
 
-async function hostOf(service: string, at: string): Promise<string> {
-  const instance = service === "node-agent" ? "" : ",app.kubernetes.io/instance=quickstart";
+/** Of a pod that answers; not all of these are Ready soon, a keeper is when its model is loaded. */
+async function hostOf({ service, at, labels }: (typeof services)[number]): Promise<string> {
   return waitFor(
     async () => {
-      const pods = await list("pods", ["-n", at, "-l", `app.kubernetes.io/component=${service}${instance}`]);
-      return pods.find(({ status }) => status?.phase === "Running")?.status.podIP as string | undefined;
+      const pods = await list("pods", ["-n", at, "-l", `app.kubernetes.io/component=${labels}`]);
+      const host = pods.find(({ status }) => status?.phase === "Running")?.status.podIP as string | undefined;
+      const reply = await fetch(`http://${host}:${apiPort}/`).catch(() => undefined);
+      return reply?.status === 401 ? host : undefined;
     },
-    { timeoutMs: 60_000, what: `an address of ${service}` },
+    { timeoutMs, what: `an address of ${service}` },
   );
 }
+
+const localRoute = {
+  apiVersion: "bellwether.dev/v1alpha1",
+  kind: "LlmRoute",
+  metadata: { name: llmRoute },
+  spec: {
+    models: [
+      {
+        name: "local",
+        ollama: {
+          model: "tiny",
+          source: { configMapRef: tinyModel },
+          contextTokens: 2048,
+          cpus: 1,
+          memory: "512Mi",
+          pinning: "Shared",
+        },
+      },
+    ],
+  },
+};
 
 describe.skipIf(skipReason)(`a stolen agent's token${skipReason ? ` (skipped: ${skipReason})` : ""}`, () => {
   let uid = "";
   const tokens = new Map<string, string>();
   const hosts = new Map<string, string>();
 
+  const tokenOf = async (holder: string, service: string): Promise<string> =>
+    (await kubectl(["create", "token", holder, "--audience", audienceOf(service), "-n", namespace])).trim();
+
   beforeAll(async () => {
+    await applyTinyModel();
+    await apply(JSON.stringify(localRoute));
     uid = (await get("strategy", strategy))?.metadata.uid ?? "";
-    for (const { service, namespace: at } of services) {
+    for (const each of services) {
       // More than a thief has: the agent's pod holds a token for risk alone, and nobody in it can ask for another.
-      const token = await kubectl(["create", "token", account, "--audience", `${service}.bellwether.dev`, "-n", namespace]);
-      tokens.set(service, token.trim());
-      hosts.set(service, await hostOf(service, at));
+      tokens.set(each.service, await tokenOf(account, each.service));
+      hosts.set(each.service, await hostOf(each));
     }
-  });
+  }, timeoutMs);
+  afterAll(async () => {
+    await kubectl(["delete", "llmroute", llmRoute, "--ignore-not-found"], { timeoutMs });
+    await kubectl(["delete", "configmap", tinyModel.name, "--ignore-not-found"]);
+  }, timeoutMs);
   const at = (service: string) => ({ token: tokens.get("risk") ?? "", host: hosts.get(service) ?? "", uid });
 
   test("is tried at every route there is", () => {
     expect(new Set(routes.map(({ service }) => service)).size).toBe(services.length);
+    expect(routes.filter(({ service }) => service === "gateway").length).toBeGreaterThanOrEqual(8);
     for (const each of granted)
       expect(routes.map(({ service, method, route }) => `${service} ${method} ${route}`)).toContain(each);
   });
@@ -111,6 +140,14 @@ describe.skipIf(skipReason)(`a stolen agent's token${skipReason ? ` (skipped: ${
     const other = await call(route, { ...at(route.service), token: tokens.get(route.service) ?? "" });
     if (!granted.has(name)) expect([401, 403], `${name} answered ${other}`).toContain(other);
   });
+
+  test.each(routes.filter(({ service }) => service.startsWith("gateway")))(
+    "$service $method $route: nothing for who is no strategy",
+    async (route) => {
+      const token = await tokenOf("default", route.service);
+      expect(await call(route, { ...at(route.service), token })).toBe(403);
+    },
+  );
 
   test("says nothing about another strategy, and decides nothing for it", async () => {
     for (const route of routes.filter(

@@ -21,6 +21,8 @@ export interface ObservedModel {
 }
 
 const progressSteps = 10;
+/** Of a condition, by the CRD. */
+const longestMessage = 1_000;
 
 /** A pod in which the model is loaded and has answered. */
 export function isLoaded({ pod, keeper }: ObservedModel): boolean {
@@ -153,4 +155,23 @@ export function keysAccepted({ models }: LlmRouteSpec, word: Word<RouteStatus>):
       return draft("False", "KeyMissing", `model ${name}: there is nothing in ${secret}`);
   }
   return draft("True", "NoneRefused", "no provider has refused a key");
+}
+
+/** Whether the gateway can use all that it was given; what it cannot, it leaves out and goes on. */
+export function configAccepted(word: Word<RouteStatus>): Draft {
+  const draft = (status: Draft["status"], reason: string, message: string): Draft => ({
+    type: "ConfigAccepted",
+    status,
+    reason,
+    message,
+  });
+  if (!word.heard) return draft("Unknown", "GatewayNotReady", word.message);
+  const { faults } = word.view;
+  const [first] = faults;
+  if (!first) return draft("True", "AllInUse", "the gateway uses all that the route says");
+  const message = faults
+    .map((fault) => fault.message)
+    .join("; ")
+    .slice(0, longestMessage);
+  return first.about === "template" ? draft("False", "TemplateNotUsed", message) : draft("False", "CallersNotRead", message);
 }

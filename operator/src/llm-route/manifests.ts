@@ -34,7 +34,12 @@ export interface RouteFields {
   readonly jwks: string;
 }
 
-export function gatewayChildren({ route, config, configText, jwks }: RouteFields): Manifest[] {
+export interface GatewayFields extends RouteFields {
+  /** callers.json. Strategies come and go: no reason either. */
+  readonly callers: string;
+}
+
+export function gatewayChildren({ route, config, configText, jwks, callers }: GatewayFields): Manifest[] {
   const child = { owner: route, component: "gateway", name: gatewayName(route.metadata.name) } as const;
   const volumes = [
     configVolume(child.name),
@@ -46,7 +51,7 @@ export function gatewayChildren({ route, config, configText, jwks }: RouteFields
   const { gateway: image } = config.images;
   return [
     serviceAccount(child),
-    configMap(child, { "config.json": configText, "jwks.json": jwks }),
+    configMap(child, { "config.json": configText, "jwks.json": jwks, "callers.json": callers }),
     service(child),
     deployment({ child, config, configText, image, resources: sharedResources(config.gateway), volumes }),
   ];

@@ -46,8 +46,8 @@ export function networkPolicies(route: LlmRoute, config: OperatorConfig): Manife
         ...outside(hostedPorts(route), config),
       ],
     }),
-    // Beside the way to risk that its policy gives it.
-    made("agent", "agents", { ingress: [], egress: [{ peers: [gateway], ports: tcp(API_PORT) }] }),
+    // Beside the way to risk that its policy gives it; a backtest has no other.
+    made("agent", "agents", { ingress: [], egress: [dns, { peers: [gateway], ports: tcp(API_PORT) }] }),
     made("ollama", "ollama", {
       ingress: [{ peers: [gateway], ports: tcp(OLLAMA_PORT) }, operator, health],
       egress: [dns, ...outside(registryPorts(route), config)],

@@ -45,7 +45,11 @@ const model = (fields: Partial<ObservedModel> = {}, ollama: object = {}): Observ
 });
 type Said = RouteStatus["models"][number];
 const budget = { periodStart: "2026-01-01T00:00:00.000Z", periodEnd: "2026-02-01T00:00:00.000Z", spentUsd: "1.25", tokens: 7 };
-const gateway = (hosted: Partial<Said> = {}, month: Partial<NonNullable<RouteStatus["budget"]>> = {}): Word<RouteStatus> => ({
+const gateway = (
+  hosted: Partial<Said> = {},
+  month: Partial<NonNullable<RouteStatus["budget"]>> = {},
+  faults: RouteStatus["faults"] = [],
+): Word<RouteStatus> => ({
   heard: true,
   view: {
     models: [
@@ -54,12 +58,14 @@ const gateway = (hosted: Partial<Said> = {}, month: Partial<NonNullable<RouteSta
     ],
     budget: { ...budget, ratio: "0.25", state: "Available", ...month },
     cache: { hitRatio: "0.5", savedTokens: 3 },
+    faults,
   },
 });
 const observed = (fields: Partial<Observed> = {}): Observed => ({
   route,
   tokens: { issuer: "https://issuer", jwks: "{}" },
   models: [model()],
+  callers: "[]\n",
   gatewayPods: [],
   gateway: gateway(),
   config: testConfig(),
@@ -171,6 +177,20 @@ describe("what should be true of an LlmRoute", () => {
       then: "False KeyMissing",
     },
     { type: "KeysAccepted", when: "nobody complains", given: {}, then: "True NoneRefused" },
+    { type: "ConfigAccepted", when: "the gateway uses all of it", given: {}, then: "True AllInUse" },
+    {
+      type: "ConfigAccepted",
+      when: "a template is never used",
+      given: { gateway: gateway({}, {}, [{ about: "template", message: "template greeting is never used: no RE2" }]) },
+      then: "False TemplateNotUsed",
+    },
+    {
+      type: "ConfigAccepted",
+      when: "the list of callers cannot be read",
+      given: { gateway: gateway({}, {}, [{ about: "callers", message: "it is not JSON" }]) },
+      then: "False CallersNotRead",
+    },
+    { type: "ConfigAccepted", when: "nobody says", given: { gateway: away }, then: "Unknown GatewayNotReady" },
   ])("$type when $when: $then", ({ type, given, then }) => {
     expect(said(observed(given), type)).toBe(then);
   });
@@ -180,6 +200,15 @@ describe("what should be true of an LlmRoute", () => {
     const { conditions } = plan(observed({ gateway: gateway({ breaker: "Open", because }) }));
     expect(conditions.find(({ type }) => type === "KeysAccepted")?.message).toContain('Secret "openai", key "api-key"');
     expect(JSON.stringify(conditions)).not.toContain("sk-canary");
+  });
+
+  test("what the gateway cannot use is said in its own sentences, within what a condition holds", () => {
+    const fault = (name: string) =>
+      ({ about: "template", message: `template ${name} is never used: ${"x".repeat(600)}` }) as const;
+    const { conditions } = plan(observed({ gateway: gateway({}, {}, [fault("a"), fault("b")]) }));
+    const message = conditions.find(({ type }) => type === "ConfigAccepted")?.message ?? "";
+    expect(message).toMatch(/^template a is never used: x+; template b is never used/);
+    expect(message.length).toBeLessThanOrEqual(1_024);
   });
 
   test("progress of a download is told in steps: each of them is a write", () => {
@@ -247,6 +276,14 @@ describe("the children of an LlmRoute", () => {
       models: [{ ollama: { threads: 2, baseUrl: "http://llmr-mixed-ollama-local.demo.svc:11434" } }, { name: "hosted" }],
     });
     expect(text("llmr-mixed-ollama-local")).toMatchObject({ threads: 2, source: { pull: { from: "llama3.2:3b" } } });
+  });
+
+  test("who may call stands beside the gateway's configuration, and a change of it makes no other pod", () => {
+    const listed = '[{"subject":"s","tenant":"t"}]';
+    const maps = plan(observed({ callers: listed })).children?.filter(({ kind }) => kind === "ConfigMap") ?? [];
+    expect(maps[0]?.["data"]).toMatchObject({ "callers.json": listed });
+    const template = (callers: string): object => child("Deployment", "llmr-mixed-gateway", { callers }).spec.template;
+    expect(template(listed)).toEqual(template("[]"));
   });
 
   test("agents of the route reach its gateway, and only the gateway reaches Ollama", () => {

@@ -10,6 +10,7 @@ import {
   type ObservedModel,
   admitted,
   budgetAvailable,
+  configAccepted,
   isLoaded,
   keysAccepted,
   modelsLoaded,
@@ -25,6 +26,8 @@ export interface Observed {
   readonly tokens: { readonly issuer: string; readonly jwks: string };
   /** Local ones, in the order of the manifest. */
   readonly models: readonly ObservedModel[];
+  /** callers.json of the gateway. */
+  readonly callers: string;
   readonly gatewayPods: readonly ObservedPod[];
   readonly gateway: Word<RouteStatus>;
   readonly config: OperatorConfig;
@@ -66,6 +69,7 @@ export function plan(observed: Observed): Plan {
     modelsPinned(observed.models),
     budgetAvailable(route.spec, gateway),
     keysAccepted(route.spec, gateway),
+    configAccepted(gateway),
   ].filter((draft) => draft !== undefined);
   const ready = built.ok ? readyOf(observed, models) : notReady("SpecInvalid", built.message);
   return { children: built.ok ? built.children : undefined, conditions: [ready, ...others], models };
@@ -77,13 +81,14 @@ function childrenOf({
   route,
   tokens,
   models,
+  callers,
   config,
 }: Observed): { ok: true; children: Manifest[] } | { ok: false; message: string } {
   const source = { route, issuer: tokens.issuer, config };
   const gateway = gatewayConfigText(source);
   if (!gateway.ok) return gateway;
   const fields = { route, config, jwks: tokens.jwks };
-  const children = [...networkPolicies(route, config), ...gatewayChildren({ ...fields, configText: gateway.text })];
+  const children = [...networkPolicies(route, config), ...gatewayChildren({ ...fields, callers, configText: gateway.text })];
   for (const { name, ollama, admission, file } of models) {
     const keeper = keeperConfigText(source, ollama);
     if (!keeper.ok) return { ok: false, message: `model ${name}: ${keeper.message}` };

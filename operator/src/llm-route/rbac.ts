@@ -11,6 +11,8 @@ export const rules: readonly PolicyRule[] = [
     resources: ["deployments", "statefulsets"],
     verbs: ["get", "list", "watch", "create", "patch", "delete"],
   },
+  // `patch` touches a gateway's pod, so that the kubelet brings its list of callers up to date at once.
+  { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "watch", "patch"] },
   // `get` of ConfigMaps also answers whether a model's file exists, before a pod waits for it in vain.
   {
     apiGroups: [""],

@@ -2,6 +2,7 @@
 import { type LlmRoute, effectiveOllama, effectiveRoutePriority } from "@bellwether/crds";
 import type { KeeperStatus, RouteStatus } from "@bellwether/gateway/config";
 import {
+  type KubernetesClient,
   type KubernetesObject,
   type Outcome,
   type Stored,
@@ -13,8 +14,9 @@ import {
 } from "@bellwether/kubernetes";
 import { type Clock, messageOf } from "@bellwether/service-kit";
 import { gatewayName, ollamaName } from "../child-name.ts";
-import { MODEL_LABEL, namespaceOf } from "../child-objects.ts";
+import { CALLERS_HASH, MODEL_LABEL, namespaceOf } from "../child-objects.ts";
 import type { OperatorConfig } from "../config.ts";
+import { digestOf } from "../digest.ts";
 import type { Admissions } from "../ledger/admissions.ts";
 import type { Admission } from "../ledger/cpu-ledger.ts";
 import type { Assignment } from "../ledger/pinned.ts";
@@ -23,17 +25,19 @@ import { type ObservedPod, observePod } from "../observed-pod.ts";
 import type { ChildWriter } from "../platform/child-writer.ts";
 import { type ConfigMapDigests, FOUND_TTL_MS, MISSING_TTL_MS } from "../platform/config-map-digests.ts";
 import type { NodeAssignments } from "../platform/node-assignments.ts";
-import { type Pod, llmRoutes } from "../platform/resources.ts";
+import { type Pod, llmRoutes, pods as podResource } from "../platform/resources.ts";
 import type { StatusLink } from "../platform/status-link.ts";
 import type { StatusWriter } from "../platform/status-writer.ts";
 import type { TokenIssuer } from "../platform/token-issuer.ts";
 import { BY_ROUTE, type World } from "../platform/world.ts";
 import type { WriteCadence } from "../platform/write-cadence.ts";
+import { callersText } from "./callers.ts";
 import type { ObservedModel } from "./conditions.ts";
 import { type Plan, plan } from "./plan.ts";
 import { statusOf, transitionEvents } from "./status.ts";
 
 export interface LlmRouteDependencies {
+  readonly client: Pick<KubernetesClient, "patch">;
   readonly digests: ConfigMapDigests;
   readonly world: World;
   readonly children: ChildWriter;
@@ -99,7 +103,10 @@ class LlmRouteReconciler {
     }
     const gateway = gateways.word(route.metadata.uid);
     const gatewayPods = pods.filter((pod) => componentOf(pod) === "gateway").map(observePod);
-    const { decided, retryMs } = await this.#act(route, plan({ route, tokens, models, gatewayPods, gateway, config }));
+    const callers = callersText(route, this.#on.world.strategies.cache.byIndex(BY_ROUTE, keyOf(route.metadata)));
+    const observed = { route, tokens, models, callers, gatewayPods, gateway, config };
+    const { decided, retryMs } = await this.#act(route, plan(observed));
+    if (decided.children) await this.#touch(pods, digestOf(callers));
     const figuresInMs = await this.#writeStatus(route, decided);
     const delays = [retryMs, figuresInMs, sourcesInMs(models)].filter((delay) => delay !== undefined);
     return delays.length === 0 ? done : requeueAfter(Math.max(50, Math.min(...delays)));
@@ -193,6 +200,16 @@ class LlmRouteReconciler {
     }
   }
 
+  /** Has the kubelet bring the list of callers up to date: a strategy's first question shall not wait for its next look at the pod. */
+  async #touch(pods: readonly Stored<Pod>[], digest: string): Promise<void> {
+    for (const { metadata } of pods.filter((pod) => componentOf(pod) === "gateway")) {
+      const { name, namespace, annotations, deletionTimestamp } = metadata;
+      if (annotations?.[CALLERS_HASH] === digest || deletionTimestamp !== undefined || namespace === undefined) continue;
+      const patch = { metadata: { annotations: { [CALLERS_HASH]: digest } } };
+      await this.#on.client.patch(podResource, { ref: { namespace, name }, patch }).catch(ignoreGone);
+    }
+  }
+
   /** @returns milliseconds until live figures that were held back are due */
   #writeStatus(route: Object, decided: Plan): Promise<number | undefined> {
     const { statuses, cadence, clock, gateways } = this.#on;
@@ -206,6 +223,11 @@ class LlmRouteReconciler {
       hasFigures: ({ cache }) => cache !== undefined,
     });
   }
+}
+
+/** A pod that went while it was looked at has no use for the list. */
+function ignoreGone(error: unknown): void {
+  if (!isKubernetesError(error, "NOT_FOUND")) throw error;
 }
 
 /** Users' ConfigMaps are looked at again, the missing ones soon. */

@@ -60,6 +60,7 @@ export const namespaces = defineResource({
 /** The kinds of children that are applied; each is watched by our label. */
 export const childResources: readonly Resource[] = [
   configMaps,
+  defineResource({ group: "", version: "v1", plural: "persistentvolumeclaims", kind: "PersistentVolumeClaim", namespaced: true }),
   defineResource({ group: "", version: "v1", plural: "serviceaccounts", kind: "ServiceAccount", namespaced: true }),
   defineResource({ group: "", version: "v1", plural: "services", kind: "Service", namespaced: true }),
   defineResource({ group: "apps", version: "v1", plural: "statefulsets", kind: "StatefulSet", namespaced: true }),

@@ -51,7 +51,7 @@ export interface World {
 export const BY_POLICY = "policy";
 /** Index of pods and children: uid of the controlling owner. */
 export const BY_OWNER = "owner";
-/** Index of pods: `namespace/route` that their label names; whose they are, their owners say. */
+/** Index of strategies: `namespace/route` they name; of pods: the one that their label names; whose they are, their owners say. */
 export const BY_ROUTE = "route";
 /** Index of our own objects: their uid. */
 export const BY_UID = "uid";
@@ -74,6 +74,10 @@ export function watchWorld(options: WorldOptions): World {
   };
   world.strategies.cache
     .addIndex(BY_POLICY, ({ metadata, spec }) => [keyOf({ namespace: metadata.namespace, name: spec.riskPolicyRef.name })])
+    .addIndex(BY_ROUTE, ({ metadata, spec }) => {
+      const name = spec.llmRouteRef?.name;
+      return name === undefined ? [] : [keyOf({ namespace: metadata.namespace, name })];
+    })
     .addIndex(BY_UID, byUid);
   world.policies.cache.addIndex(BY_UID, byUid);
   world.llmRoutes.cache.addIndex(BY_UID, byUid);

@@ -14,7 +14,7 @@ function llmOf(spec: Partial<StrategySpec>, gatewayUrl: string | undefined) {
   });
   if (!rendered.ok) throw new Error(rendered.message);
   const config = agentConfig.parse(JSON.parse(rendered.text));
-  return config.mode === "Backtest" ? undefined : config.llm;
+  return config.llm;
 }
 
 const gateway = "http://llmr-main-gateway.demo.svc:8080";
@@ -33,4 +33,12 @@ test.each([
   },
 ])("the agent is told of a gateway when $when", ({ markets, url, then }) => {
   expect(llmOf({ markets, ...(url !== undefined && { llmRouteRef: { name: "main" } }) }, url)).toEqual(then);
+});
+
+test("a backtest that names a route keeps what its models answer", () => {
+  const backtest = { dataset: { synthetic: { seed: 1 } } };
+  const spec = { mode: "Backtest", backtest, llmRouteRef: { name: "main" } } as const;
+  const answersFile = "/var/lib/bellwether/answers/answers.jsonl";
+  expect(llmOf(spec, gateway)).toEqual({ url: gateway, tokenFile, timeoutMs: 300_000, answersFile });
+  expect(llmOf({ mode: "Backtest", backtest }, undefined)).toBeUndefined();
 });

@@ -15,6 +15,10 @@ import { DATASET_DIRECTORY, type Rendered, rendered } from "../rendered-config.t
 export const PROGRAM_DIRECTORY = "/etc/bellwether-program";
 export const AGENT_TOKEN_AUDIENCE = "risk.bellwether.dev";
 export const GATEWAY_TOKEN_AUDIENCE = "gateway.bellwether.dev";
+/** Of a backtest that asks models: what they answered, on a volume of the strategy's own. */
+export const ANSWERS_DIRECTORY = "/var/lib/bellwether/answers";
+const ANSWERS_FILE = `${ANSWERS_DIRECTORY}/answers.jsonl`;
+const recordingTimeoutMs = 300_000;
 
 export interface AgentConfigSource {
   readonly strategy: { readonly uid: string; readonly name: string; readonly namespace: string };
@@ -33,6 +37,10 @@ export function renderAgentConfig(source: AgentConfigSource): Rendered {
 
 function agentConfigInput(source: AgentConfigSource): AgentConfigInput {
   const { strategy, spec, riskUrl, gatewayUrl } = source;
+  const gateway = gatewayUrl !== undefined && {
+    url: gatewayUrl,
+    tokenFile: `/var/run/secrets/bellwether/${GATEWAY_TOKEN_AUDIENCE}/token`,
+  };
   const base = {
     strategy,
     markets: spec.markets.map(({ symbol, timeframe }) => ({ symbol, timeframe })),
@@ -41,18 +49,16 @@ function agentConfigInput(source: AgentConfigSource): AgentConfigInput {
     program: programOf(spec.program),
     limits: { memoryMiB: programMemoryMiB(spec.resources.memory) },
   };
-  if (spec.mode === "Backtest") return { mode: "Backtest", ...base, backtest: backtestOf(source) };
+  if (spec.mode === "Backtest") {
+    // Nothing is traded on: a slow model is waited for.
+    const llm = gateway && { ...gateway, timeoutMs: recordingTimeoutMs, answersFile: ANSWERS_FILE };
+    return { mode: "Backtest", ...base, backtest: backtestOf(source), ...(llm && { llm }) };
+  }
   return {
     mode: spec.mode,
     ...base,
     risk: { url: riskUrl, tokenFile: `/var/run/secrets/bellwether/${AGENT_TOKEN_AUDIENCE}/token` },
-    ...(gatewayUrl !== undefined && {
-      llm: {
-        url: gatewayUrl,
-        tokenFile: `/var/run/secrets/bellwether/${GATEWAY_TOKEN_AUDIENCE}/token`,
-        timeoutMs: answerTimeoutMs(spec),
-      },
-    }),
+    ...(gateway && { llm: { ...gateway, timeoutMs: answerTimeoutMs(spec) } }),
   };
 }
 

@@ -87,14 +87,26 @@ describe("the agent's pod", () => {
   });
 
   test("of a backtest holds no token, answers no probe and mounts its bars", () => {
-    const { pod } = made({ ...past, llmRouteRef: { name: "models" } });
-    expect(JSON.stringify(pod)).not.toContain("serviceAccountToken:");
+    const { pod } = made(past);
     expect(pod.spec.volumes.some(({ projected }) => projected)).toBe(false);
     expect(pod.spec.containers[0]!.livenessProbe).toBeUndefined();
     expect(pod.spec.volumes).toContainEqual({
       name: "dataset",
       configMap: { name: "bars", items: [{ key: "btc.csv.gz", path: "btc.csv.gz" }] },
     });
+  });
+
+  test("of a backtest that asks models has a token for its gateway, and a volume for what they answer that outlives it", () => {
+    const { pod, children } = made({ ...past, llmRouteRef: { name: "models" } });
+    const projected = pod.spec.volumes.flatMap((volume) => volume.projected?.sources ?? []);
+    const audience = "gateway.bellwether.dev";
+    expect(projected).toEqual([{ serviceAccountToken: { audience, expirationSeconds: 3600, path: "token" } }]);
+    expect(children.map(({ kind, metadata }) => [kind, metadata.name])).toContainEqual([
+      "PersistentVolumeClaim",
+      "strat-btc-answers",
+    ]);
+    expect(pod.spec.volumes).toContainEqual({ name: "answers", persistentVolumeClaim: { claimName: "strat-btc-answers" } });
+    expect(made(past).children.map(({ kind }) => kind)).not.toContain("PersistentVolumeClaim");
   });
 
   test("carries a digest that changes with what it is made from", () => {

@@ -1,6 +1,6 @@
 /** The children of a Strategy: the agent's pod, its ServiceAccount and its ConfigMap. Pure. */
 import { type EffectiveStrategySpec, OWNER_LABEL, type Strategy, effectiveDataset } from "@bellwether/crds";
-import { agentName } from "../child-name.ts";
+import { agentName, answersName } from "../child-name.ts";
 import {
   CONFIG_HASH,
   HEALTH_PORT,
@@ -23,8 +23,8 @@ import {
 import type { OperatorConfig } from "../config.ts";
 import { digestOf } from "../digest.ts";
 import { DATASET_DIRECTORY } from "../rendered-config.ts";
-import { pinnableResources } from "../service-objects.ts";
-import { AGENT_TOKEN_AUDIENCE, GATEWAY_TOKEN_AUDIENCE, PROGRAM_DIRECTORY } from "./agent-config.ts";
+import { ownClaim, pinnableResources, volumeClaim } from "../service-objects.ts";
+import { AGENT_TOKEN_AUDIENCE, ANSWERS_DIRECTORY, GATEWAY_TOKEN_AUDIENCE, PROGRAM_DIRECTORY } from "./agent-config.ts";
 
 export interface AgentFields {
   readonly strategy: Strategy;
@@ -37,10 +37,16 @@ export interface AgentFields {
 }
 
 /** What must be there before the pod is made. */
-export function agentChildren({ strategy, configText }: AgentFields): Manifest[] {
+export function agentChildren({ strategy, spec, config, configText }: AgentFields): Manifest[] {
   const fields = { owner: strategy, component: "agent", name: agentName(strategy.metadata.name) } as const;
-  return [serviceAccount(fields), configMap(fields, { "config.json": configText })];
+  const answers = keepsAnswers(spec)
+    ? volumeClaim({ ...fields, name: answersName(strategy.metadata.name) }, config.answersVolume)
+    : [];
+  return [serviceAccount(fields), configMap(fields, { "config.json": configText }), ...answers];
 }
+
+/** A backtest that asks models: what they answer the first time is kept and replayed. */
+const keepsAnswers = ({ mode, llmRouteRef }: EffectiveStrategySpec): boolean => mode === "Backtest" && llmRouteRef !== undefined;
 
 /**
  * The agent: a bare pod, never restarted in place. The operator recreates it with back-off, because a controller would recreate a pod that the
@@ -73,14 +79,16 @@ function podHashOf(specHash: string, podSpec: object, config: OperatorConfig): s
   return digestOf({ specHash, podSpec, pullPolicy: config.imagePullPolicy });
 }
 
-function agentPodSpec({ spec, config }: AgentFields, name: string): object {
+function agentPodSpec({ strategy, spec, config }: AgentFields, name: string): object {
   const isBacktest = spec.mode === "Backtest";
+  const answers = { name: "answers", mountPath: ANSWERS_DIRECTORY };
   const mounted = [
     configVolume(name),
     scratchVolume,
     ...inputVolumes(spec),
     ...(isBacktest ? [] : [tokenVolume(AGENT_TOKEN_AUDIENCE)]),
-    ...(isBacktest || !spec.llmRouteRef ? [] : [tokenVolume(GATEWAY_TOKEN_AUDIENCE)]),
+    ...(spec.llmRouteRef ? [tokenVolume(GATEWAY_TOKEN_AUDIENCE)] : []),
+    ...(keepsAnswers(spec) ? [ownClaim(answersName(strategy.metadata.name), config.answersVolume, answers)] : []),
   ];
   return {
     serviceAccountName: name,

@@ -11,4 +11,6 @@ export const rules: readonly PolicyRule[] = [
   { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "watch", "create", "patch", "delete"] },
   // `get` also answers whether a program's or a dataset's ConfigMap exists, before a pod waits for it in vain.
   { apiGroups: [""], resources: ["configmaps", "serviceaccounts"], verbs: ["get", "list", "watch", "create", "patch"] },
+  // The recorded answers of a backtest that asks models.
+  { apiGroups: [""], resources: ["persistentvolumeclaims"], verbs: ["get", "list", "watch", "create", "patch"] },
 ];

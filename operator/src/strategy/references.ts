@@ -18,7 +18,6 @@ export type FaultReason =
   | "LiveOnPaperAccount"
   | "PositionOpen"
   | "LlmRouteMissing"
-  | "ProgramNotAvailable"
   | "ProgramMissing"
   | "DatasetMissing"
   | "DatasetNotSupported"
@@ -104,18 +103,11 @@ const positionsFollow: Check = ({ mode, riskPolicyRef: { name, account } }, { ho
   };
 };
 
-const llmRouteThere: Check = ({ mode, llmRouteRef, program }, { llmRouteExists }) => {
-  if (llmRouteRef && !llmRouteExists) {
-    return {
-      reason: "LlmRouteMissing",
-      message: `there is no LlmRoute "${llmRouteRef.name}" in this namespace: create it, or correct spec.llmRouteRef.name`,
-    };
-  }
-  if (mode !== "Backtest" || program.builtin?.name !== "llm-analyst") return undefined;
+const llmRouteThere: Check = ({ llmRouteRef }, { llmRouteExists }) => {
+  if (!llmRouteRef || llmRouteExists) return undefined;
   return {
-    reason: "ProgramNotAvailable",
-    message:
-      "a backtest of llm-analyst replays recorded answers, which this version does on the command line only: npm run backtest -- --answers FILE",
+    reason: "LlmRouteMissing",
+    message: `there is no LlmRoute "${llmRouteRef.name}" in this namespace: create it, or correct spec.llmRouteRef.name`,
   };
 };
 

@@ -1,12 +1,10 @@
 import { execFile } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { opinion } from "./llm/testing/scripted-models.ts";
+import { scriptedGateway } from "./llm/testing/scripted-gateway.ts";
 import { manifestYaml } from "./backtest/testing/manifests.ts";
 
 const command = fileURLToPath(new URL("./backtest-command.ts", import.meta.url));
@@ -26,25 +24,6 @@ function run(...words: readonly string[]): Promise<Outcome> {
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
     });
   });
-}
-
-/** Buys once, sells once, by way of OpenAI's completions. */
-async function scriptedGateway(): Promise<{ url: string; asked: () => number; close: () => Promise<void> }> {
-  let asked = 0;
-  const server = createServer((request, response) => {
-    request.resume().on("end", () => {
-      asked++;
-      const content = opinion(asked === 3 ? "buy" : asked === 9 ? "sell" : "hold");
-      response.writeHead(200, { "content-type": "application/json", "x-bellwether-cache": "miss" });
-      response.end(JSON.stringify({ model: "small", choices: [{ message: { content } }] }));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const close = async (): Promise<void> => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  };
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked: () => asked, close };
 }
 
 describe("npm run backtest", () => {

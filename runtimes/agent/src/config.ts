@@ -160,7 +160,9 @@ const llm = z.strictObject({
 });
 
 const tradingConfig = z.strictObject({ mode: z.enum(["Paper", "Live"]), ...base, risk, llm: llm.optional() });
-const backtestConfig = z.strictObject({ mode: z.literal("Backtest"), ...base, backtest });
+/** What is asked once is kept in a file on a volume that outlives the pod, and replayed from then on. */
+const recorded = llm.extend({ answersFile: z.string().min(1).max(500) });
+const backtestConfig = z.strictObject({ mode: z.literal("Backtest"), ...base, backtest, llm: recorded.optional() });
 
 /** The whole file. Paper and Live name their risk service, Backtest its dataset; a pod never has both. */
 export const agentConfig = z.discriminatedUnion("mode", [tradingConfig, backtestConfig]);

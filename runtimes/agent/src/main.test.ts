@@ -6,6 +6,7 @@ import path from "node:path";
 import { build } from "esbuild";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type AgentConfigInput, type TerminationMessage, exitCodes, terminationMessage } from "./config.ts";
+import { scriptedGateway } from "./llm/testing/scripted-gateway.ts";
 import { FakeRisk, makeBar } from "./loop/testing/fake-risk.ts";
 
 /** As the image has it: two bundles side by side, no node_modules, no source. */
@@ -131,6 +132,27 @@ describe("the agent's image runs a backtest", () => {
     },
   ])("that ends with its reason when $when", async ({ config, code, message }) => {
     expect(await startAgent(config()).ended).toEqual({ code, message });
+  });
+
+  test("of a program that asks models: recorded on the first run, replayed on the next without any", async () => {
+    const gateway = await scriptedGateway();
+    const llm = {
+      url: gateway.url,
+      tokenFile: write("gateway-token", "canary"),
+      answersFile: path.join(folder, "answers.jsonl"),
+    };
+    const config = {
+      ...backtestConfig({ builtin: "llm-analyst", parameters: { bars: 10 } }, { synthetic: { seed: 1, bars: 260 } }),
+      llm,
+    };
+    const first = await startAgent(config).ended;
+    const asked = gateway.asked();
+    await gateway.close();
+    expect(first).toMatchObject({ code: exitCodes.completed, message: { backtest: { bars: 260 } } });
+    expect(asked).toBeGreaterThan(9);
+    expect(await startAgent(config as AgentConfigInput).ended).toEqual(first);
+    const another = { ...config, llm: { ...llm, answersFile: path.join(folder, "other.jsonl") } } as AgentConfigInput;
+    expect(await startAgent(another).ended).toMatchObject({ code: exitCodes.crashed, message: { reason: "Crashed" } });
   });
 
   test("that does not start on a wrong configuration", async () => {

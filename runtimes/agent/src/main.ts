@@ -13,6 +13,7 @@ import { systemRandom } from "@bellwether/service-kit/random";
 import { ServiceClient } from "@bellwether/service-kit/service-client";
 import { type ModelPort, noModels } from "@bellwether/trading/engine/language-model";
 import { timeframeMs } from "@bellwether/trading/timeframe";
+import { openAnswers } from "./backtest/answers-file.ts";
 import { backtest } from "./backtest/backtest.ts";
 import { type AgentConfig, type BacktestConfig, type TradingConfig, agentConfig } from "./config.ts";
 import { AgentError } from "./errors.ts";
@@ -68,9 +69,11 @@ async function end(terminationFile: string, { exitCode, message }: Ending, lifet
   lifetime.stop(exitCode);
 }
 
-async function runBacktest({ log }: Agent, config: BacktestConfig): Promise<Ending> {
+async function runBacktest(agent: Agent, config: BacktestConfig): Promise<Ending> {
+  const { log } = agent;
   const programLog = (message: string): void => log.info({ program: true }, message);
-  const result = await backtest(config, { readFile, clock: systemClock, log, programLog });
+  const models = config.llm && (await openAnswers(config.llm.answersFile, openModels(agent, config)?.port));
+  const result = await backtest(config, { readFile, clock: systemClock, log, programLog, models });
   const { fills, ...figures } = result;
   log.info({ ...figures, fills: fills.length }, "the backtest is complete");
   return completed(result);
@@ -126,7 +129,7 @@ function startHealth(
 
 function openModels(
   { lifetime, metrics, log }: Agent,
-  { llm, strategy }: TradingConfig,
+  { llm, strategy }: Pick<AgentConfig, "llm" | "strategy">,
 ): { port: ModelPort; health: Dependency } | undefined {
   if (!llm) return undefined;
   const { url: baseUrl, tokenFile, timeoutMs } = llm;

@@ -127,17 +127,8 @@ export const gatewayConfig = z
       .min(1_024)
       .max(64 * 1_048_576)
       .default(2 * 1_048_576),
-    /** Who may call, and as which tenant. Absent: every ServiceAccount of the route's namespace with a token for this audience, under its own name. */
-    callers: z
-      .array(
-        z.strictObject({
-          subject: z.string().min(1).max(200),
-          tenant: z.string().min(1).max(200),
-          weight: z.int().min(1).max(1_000).default(1),
-        }),
-      )
-      .max(10_000)
-      .optional(),
+    /** Who may call (`routeCallers`); a file of its own, because strategies come and go, which is no reason to restart. */
+    callersFile: path.default("/etc/bellwether/callers.json"),
     /** May read `/v1/status`: the operator. */
     statusReaders: z.array(z.string().min(1).max(200)).max(16).default([]),
     audience: z.string().min(1).max(200).default("gateway.bellwether.dev"),
@@ -165,6 +156,21 @@ export type ModelConfig = z.output<typeof model>;
 export function renderGatewayConfig(input: GatewayConfigInput): string {
   return `${JSON.stringify(gatewayConfig.parse(input), null, 2)}\n`;
 }
+
+/** callers.json of a gateway pod: the strategies whose spec names the route. The operator keeps it. */
+export const routeCallers = z
+  .array(
+    z.strictObject({
+      /** `system:serviceaccount:<namespace>:<name>` of the agent. */
+      subject: z.string().min(1).max(320),
+      /** The strategy's name. */
+      tenant: z.string().min(1).max(253),
+      weight: z.int().min(1).max(1_000).default(1),
+    }),
+  )
+  // A ConfigMap holds a mebibyte.
+  .max(2_000);
+export type RouteCallersInput = z.input<typeof routeCallers>;
 
 /**
  * config.json of the keeper in an Ollama pod: one local model, and how the pod computes it. The operator renders it.
@@ -241,5 +247,10 @@ export const routeStatus = z.object({
     })
     .optional(),
   cache: z.object({ hitRatio: z.string().max(40), savedTokens: z.number().nonnegative() }),
+  /** What of its configuration it cannot use, in sentences. */
+  faults: z
+    .array(z.object({ about: z.enum(["template", "callers"]), message: z.string().max(4_000) }))
+    .max(64)
+    .default([]),
 });
 export type RouteStatus = z.infer<typeof routeStatus>;

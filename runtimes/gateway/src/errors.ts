@@ -20,6 +20,7 @@ export const gatewayErrors = {
   BREAKER_OPEN: "The model has failed too often and is left alone for a while.",
   ALL_MODELS_FAILED: "No model of the route answered; the message says what each said.",
   CALLER_GONE: "The caller hung up.",
+  CALLERS_FILE_INVALID: "The list of callers that the operator keeps cannot be read or has a fault.",
   TOKENS_FILE_INVALID: "The file of static tokens cannot be read or has a fault; the message never quotes a token.",
   THOUGHT_NOT_FOUND: "No such thought: never written, read already, of another strategy or past its time.",
   STORE_UNAVAILABLE: "Redis does not answer.",

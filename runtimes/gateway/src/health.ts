@@ -4,6 +4,7 @@ import type { BudgetKeeper } from "./answering/budget-keeper.ts";
 import type { RouteModel } from "./answering/route-model.ts";
 import type { Templates } from "./templates/templates.ts";
 import type { RedisStore } from "./store/redis-store.ts";
+import type { CallersFile } from "./tenants/callers-file.ts";
 
 export interface HealthParts {
   readonly models: readonly RouteModel[];
@@ -11,6 +12,8 @@ export interface HealthParts {
   readonly budget: BudgetKeeper | undefined;
   readonly redis: RedisStore | undefined;
   readonly database: Database | undefined;
+  /** Undefined: outside a cluster. */
+  readonly callers: CallersFile | undefined;
   readonly clock: Clock;
 }
 
@@ -24,7 +27,7 @@ interface GatewayChecks {
  * Nothing here is mended by a restart, and a gateway without Redis, Postgres or a provider still answers for what is left: all of them are dependencies.
  * Ready is what can answer at all: a route whose every model is left alone, or whose ledger is away with no model that costs nothing, is not.
  */
-export function gatewayChecks({ models, templates, budget, redis, database, clock }: HealthParts): GatewayChecks {
+export function gatewayChecks({ models, templates, budget, redis, database, callers, clock }: HealthParts): GatewayChecks {
   const startedMs = clock.nowMs();
   const check = (name: string, { ok, message }: { ok: boolean; message: string }): Check => ({
     name,
@@ -44,6 +47,10 @@ export function gatewayChecks({ models, templates, budget, redis, database, cloc
     const { fault } = budget;
     return [check("budget ledger", { ok: fault === undefined, message: fault ?? "answers" })];
   };
+  const callersCheck = (): Check[] => {
+    const fault = callers?.fault();
+    return callers ? [check("list of callers", { ok: fault === undefined, message: fault ?? "read" })] : [];
+  };
   const usable = (model: RouteModel): boolean => model.breaker.state !== "Open" && (!model.paid || budget?.fault === undefined);
   return {
     live: () => [],
@@ -56,6 +63,7 @@ export function gatewayChecks({ models, templates, budget, redis, database, cloc
       ...templates.faults.map(({ template, message }) =>
         check(`template ${template}`, { ok: false, message: `never used: ${message}` }),
       ),
+      ...callersCheck(),
       ...budgetCheck(),
       ...(redis ? [redis.check()] : []),
       ...(database ? [database.check()] : []),

@@ -30,7 +30,8 @@ import { createGatewayApi } from "./server/api.ts";
 import { MemoryStore } from "./store/memory-store.ts";
 import { RedisStore } from "./store/redis-store.ts";
 import { StaticTokens } from "./tenants/static-tokens.ts";
-import { Tenants } from "./tenants/tenant.ts";
+import { CallersFile } from "./tenants/callers-file.ts";
+import { Tenants, holderOfStaticToken } from "./tenants/tenant.ts";
 
 /*
  * BELLWETHER_CONFIG=/etc/bellwether/config.json node main.ts [--tokens FILE]
@@ -43,6 +44,7 @@ const redactor = new Redactor();
 const log = createLogger({ name: "gateway", level: config.logLevel, destination: redactor.guard(process.stdout) });
 const clock = systemClock;
 const { uid: routeUid } = config.route;
+const callers = flags.tokens === undefined ? new CallersFile(config.callersFile, clock) : undefined;
 /** The edge: everything behind it takes its HTTP client from here, and whatever key it reads is kept out of every text. */
 const edge = {
   fetch: (input: string | URL | Request, init?: RequestInit) => globalThis.fetch(input, init),
@@ -62,11 +64,11 @@ async function main(lifetime: Lifetime): Promise<void> {
   const redis = openRedis(lifetime);
   const store = redis ?? new MemoryStore(memoryLimits, clock);
   const remember = journal ? journal.answers.remember.bind(journal.answers) : () => undefined;
-  const parts = { config, budget, store, remember, metrics, clock, log, newId: randomUUID };
+  const parts = { config, budget, store, remember, metrics, callers, clock, log, newId: randomUUID };
   const opened = await openGateway({ ...parts, openBackend: (model) => openBackend(model, edge) });
   if (journal) keepRestored(opened, { journal, store, redis });
   const api = openApi(opened);
-  const checks = gatewayChecks({ ...opened, budget, redis, database: journal?.database, clock });
+  const checks = gatewayChecks({ ...opened, budget, redis, callers, database: journal?.database, clock });
   const health = await startHealthServer({ port: config.healthPort, metrics, log, ...checks });
   lifetime.onShutdown(() => health.close());
   await api.listen({ port: config.apiPort, host: "0.0.0.0" });
@@ -79,7 +81,7 @@ function openApi(opened: OpenedGateway): ReturnType<typeof createGatewayApi> {
   const tavily = config.search?.tavily;
   const search = tavily && new Tavily({ ...edge, baseUrl: tavily.baseUrl, key: new KeyFile(tavily.apiKeyFile, edge) });
   const verifier = openVerifier();
-  const tenants = new Tenants(config, flags.tokens !== undefined);
+  const tenants = new Tenants(callers ? (subject) => callers.tenant(subject) : holderOfStaticToken);
   const limits = { maxBodyBytes, idleTimeoutMs };
   return createGatewayApi({
     ...opened,

@@ -54,15 +54,22 @@ export async function openLoop(
   return Promise.all(answers);
 }
 
-/** As many as go through with so many under way at once. */
+/** One after another over one connection: what an answer takes, without the tick of a timer and without a queue. */
+export async function oneByOne(target: Target, count: number): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  while (samples.length < count) samples.push(await send(target, samples.length, performance.now()));
+  return samples;
+}
+
+/** As many as go through with so many under way at once, for so long or until so many are done. */
 export async function closedLoop(
   target: Target,
-  { connections, seconds }: { connections: number; seconds: number },
+  { connections, seconds = Infinity, requests = Infinity }: { connections: number; seconds?: number; requests?: number },
 ): Promise<{ perSecond: number; done: number; failed: number }> {
   const startMs = performance.now();
   let [done, failed, next] = [0, 0, 0];
   const worker = async (): Promise<void> => {
-    while (performance.now() - startMs < seconds * 1_000) {
+    while (next < requests && performance.now() - startMs < seconds * 1_000) {
       const { ok } = await send(target, next++, performance.now());
       done += 1;
       if (!ok) failed += 1;

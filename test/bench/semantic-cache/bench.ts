@@ -23,17 +23,22 @@ function question(content: string, tenant: string): { key: string; embedded: Emb
   return { key: exactKey(request, scope), embedded };
 }
 
+interface Rules {
+  readonly tenants?: readonly [string, string];
+  readonly minSimilarity?: number;
+}
+
 /** Whether an answer to the one would be given to the other, by either cache. */
-function shares(left: string, right: string, tenants = ["a", "a"] as readonly [string, string]): boolean {
+function shares(left: string, right: string, { tenants = ["a", "a"], minSimilarity = MIN_SIMILARITY }: Rules = {}): boolean {
   const [stored, asked] = [question(left, tenants[0]), question(right, tenants[1])];
   if (stored.key === asked.key) return true;
   return (
-    stored.embedded !== undefined && asked.embedded !== undefined && judgeHit(stored.embedded, asked.embedded, MIN_SIMILARITY).hit
+    stored.embedded !== undefined && asked.embedded !== undefined && judgeHit(stored.embedded, asked.embedded, minSimilarity).hit
   );
 }
 
-function rate(pairs: readonly { left: string; right: string }[]): number {
-  return (100 * pairs.filter(({ left, right }) => shares(left, right)).length) / pairs.length;
+function rate(pairs: readonly { left: string; right: string }[], rules: Rules = {}): number {
+  return (100 * pairs.filter(({ left, right }) => shares(left, right, rules)).length) / pairs.length;
 }
 
 export async function bench(): Promise<BenchResult> {
@@ -47,7 +52,7 @@ export async function bench(): Promise<BenchResult> {
     rows.push({ metric: `false hits among pairs that differ in ${kind}`, value: hits, unit: "", goal: "≤ 0" });
   }
   const same = Array.from({ length: PAIRS_A_KIND }, () => reformattedPair(random));
-  const crossed = same.filter(({ left }, index) => shares(left, left, [`t${index}`, `t${index + 1}`])).length;
+  const crossed = same.filter(({ left }, index) => shares(left, left, { tenants: [`t${index}`, `t${index + 1}`] })).length;
   pairsInAll += same.length;
   rows.push({ metric: "false hits among pairs that differ in tenant", value: crossed, unit: "", goal: "≤ 0" });
   const [tuned, heldOut] = [paraphrasePairs("tuned"), paraphrasePairs("held out")];
@@ -56,6 +61,8 @@ export async function bench(): Promise<BenchResult> {
     { metric: "hits on mere reformatting", value: rate(same), unit: "%", goal: "≥ 95" },
     { metric: "paraphrases held out", value: heldOut.length, unit: "", goal: "≥ 500" },
     { metric: "hits on paraphrases held out, built-in embedding", value: rate(heldOut), unit: "%" },
+    // With the nearest vectors there could be: what the gate alone lets through is the most that any model of embeddings would bring.
+    { metric: "the most any embedding can bring of those held out", value: rate(heldOut, { minSimilarity: -1 }), unit: "%" },
     { metric: "hits on paraphrases looked at, built-in embedding", value: rate(tuned), unit: "%" },
   );
   return { name: "semantic cache", rows };

@@ -15,7 +15,7 @@ import type { AnswerCache, AnswerRow } from "../../../runtimes/gateway/src/store
 import type { ExpiringStore } from "../../../runtimes/gateway/src/store/expiring-store.ts";
 import { MemoryStore } from "../../../runtimes/gateway/src/store/memory-store.ts";
 import { StaticTokens } from "../../../runtimes/gateway/src/tenants/static-tokens.ts";
-import { Tenants } from "../../../runtimes/gateway/src/tenants/tenant.ts";
+import { Tenants, holderOfStaticToken } from "../../../runtimes/gateway/src/tenants/tenant.ts";
 
 export const alphaToken = "alpha-token-0123456789";
 export const betaToken = "beta-token-0123456789";
@@ -79,7 +79,7 @@ export async function startGateway({ files, keeper, store, tavily, remember, ...
     search: tavily,
     statusReaders: ["alpha"],
     verifier: new StaticTokens(tokens),
-    tenants: new Tenants(config, true),
+    tenants: new Tenants(holderOfStaticToken),
     redactor,
     clock: systemClock,
     log: silentLogger,

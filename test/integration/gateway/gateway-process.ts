@@ -9,7 +9,9 @@ import type { TestFiles } from "./gateway-fixture.ts";
 
 const audience = "gateway.bellwether.dev";
 
-type Config = Omit<GatewayConfigInput, "issuer" | "jwksFile" | "apiPort" | "healthPort">;
+type Config = Omit<GatewayConfigInput, "issuer" | "jwksFile" | "callersFile" | "apiPort" | "healthPort">;
+
+const subjectOf = (strategy: string): string => `system:serviceaccount:bellwether:strat-${strategy}-agent`;
 
 /** Gateways as processes of their own, as the operator would configure them, with projected tokens of a cluster that is not there. */
 export class GatewayFleet {
@@ -24,12 +26,19 @@ export class GatewayFleet {
 
   /** The token of a strategy's ServiceAccount. */
   token(strategy: string, forAudience = audience): string {
-    return this.#identity.token(`system:serviceaccount:bellwether:strat-${strategy}-agent`, forAudience);
+    return this.#identity.token(subjectOf(strategy), forAudience);
+  }
+
+  /** The same of anybody. */
+  tokenOf(subject: string): string {
+    return this.#identity.token(subject, audience);
   }
 
   async start(config: Config): Promise<GatewayProcess> {
     const [apiPort, healthPort] = [await freePort(), await freePort()];
-    const text = renderGatewayConfig({ ...config, issuer, jwksFile: this.#identity.jwksFile, apiPort, healthPort });
+    const callersFile = this.#files.write(`callers-${apiPort}.json`, callersText("alpha"));
+    const { jwksFile } = this.#identity;
+    const text = renderGatewayConfig({ ...config, issuer, jwksFile, callersFile, apiPort, healthPort });
     const file = this.#files.write(`config-${apiPort}.json`, text);
     const gateway = new GatewayProcess({ file, apiPort, healthPort, token: this.token("alpha") });
     this.#running.push(gateway);
@@ -40,6 +49,11 @@ export class GatewayFleet {
   async stop(): Promise<void> {
     await Promise.all(this.#running.splice(0).map((gateway) => gateway.end("SIGKILL")));
   }
+}
+
+/** callers.json of a route that these strategies name. */
+function callersText(...strategies: string[]): string {
+  return JSON.stringify(strategies.map((strategy) => ({ subject: subjectOf(strategy), tenant: strategy })));
 }
 
 export class GatewayProcess {

@@ -1,6 +1,6 @@
 import type OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { GatewayConfigInput } from "../../../runtimes/gateway/src/config.ts";
+import { type GatewayConfigInput, routeStatus } from "../../../runtimes/gateway/src/config.ts";
 import { OpenAiStandIn } from "../../venues/llm/openai-stand-in.ts";
 import { TestFiles, type TestGateway, betaToken, chat, startGateway } from "./gateway-fixture.ts";
 
@@ -132,8 +132,8 @@ describe("a template", () => {
   });
 
   test("that cannot be used is named in the status", async () => {
-    const status = (await (await gateway.get("/v1/status")).json()) as { templateFaults: { template: string }[] };
-    expect(status.templateFaults.map(({ template }) => template)).toEqual(["broken"]);
+    const { faults } = routeStatus.parse(await (await gateway.get("/v1/status")).json());
+    expect(faults).toEqual([{ about: "template", message: expect.stringMatching(/^template broken is never used: /) as string }]);
   });
 });
 

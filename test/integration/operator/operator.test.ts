@@ -329,6 +329,10 @@ await describeWithControlPlane("the operator on a real API server", { controller
       spec: { models: [{ name: "local", ollama: { model: "tiny", cpus: 1, memory: "256Mi" } }] },
     });
     await when("asks", ({ status }) => status?.phase === "Running");
+    const callers = async (): Promise<string | undefined> =>
+      (await stage.admin.get(configMaps, at("llmr-mixed-gateway")))?.data?.["callers.json"];
+    const subject = `system:serviceaccount:${namespace}:strat-asks-agent`;
+    expect(JSON.parse((await callers()) ?? "")).toEqual([{ subject, tenant: "asks" }]);
     const replicas = async (): Promise<string> => {
       const args = ["get", "statefulset", "llmr-mixed-ollama-local", "--namespace", namespace, "-o", "jsonpath={.spec.replicas}"];
       return (await plane().kubectl(args)).stdout;
@@ -344,6 +348,8 @@ await describeWithControlPlane("the operator on a real API server", { controller
     await stage.admin.delete(strategies, at("holder"));
     await admission("True");
     expect(await replicas()).toBe("1");
+    await stage.admin.delete(strategies, at("asks"));
+    await eventually("a list without it", async () => (await callers()) === "[]\n");
   });
 
   test("kinds that are not acted on say so", async () => {

@@ -9,6 +9,7 @@ import { AnswerCache, type AnswerRow } from "../store/answer-cache.ts";
 import type { ExpiringStore } from "../store/expiring-store.ts";
 import { Templates } from "../templates/templates.ts";
 import { SemanticIndex } from "../store/semantic-index.ts";
+import type { CallersFile } from "../tenants/callers-file.ts";
 import { Thoughts } from "../store/thoughts.ts";
 import { type BudgetKeeper, noBudget } from "./budget-keeper.ts";
 import { promptCompressor } from "./compress-prompt.ts";
@@ -33,6 +34,8 @@ export interface OpenGatewayParts {
   readonly log: Logger;
   readonly newId: () => string;
   readonly openBackend: OpenBackend;
+  /** Undefined: outside a cluster. */
+  readonly callers?: Pick<CallersFile, "fault"> | undefined;
 }
 
 /** A route put together: what its HTTP interface serves. */
@@ -85,7 +88,7 @@ export async function openGateway(parts: OpenGatewayParts): Promise<OpenedGatewa
   const calls = new EmbeddingCalls({ ...asking, timeoutMs: firstByteTimeoutMs, newId });
   const embeddings = new EmbeddingBatches(calls, { ...config.batching, clock, newId });
   const thoughts = new Thoughts(store, { routeUid, ttlMs: config.thoughts.ttlMs });
-  const status = (): object => statusOf({ models, observed, budget, templates });
+  const status = (): object => statusOf({ models, observed, budget, templates, callers: parts.callers });
   return { gateway, embeddings, cache, thoughts, limits, models, templates, observed, status };
 }
 
@@ -117,10 +120,12 @@ interface StatusParts {
   readonly observed: GatewayMetrics;
   readonly budget: BudgetKeeper | undefined;
   readonly templates: Templates;
+  readonly callers: OpenGatewayParts["callers"];
 }
 
 /** What the operator makes `status` of. */
-function statusOf({ models, observed, budget, templates }: StatusParts): object {
+function statusOf({ models, observed, budget, templates, callers }: StatusParts): object {
+  const callersFault = callers?.fault();
   return {
     models: models.map(({ name, breaker, local }) => {
       const failure = breaker.lastFailure;
@@ -129,7 +134,13 @@ function statusOf({ models, observed, budget, templates }: StatusParts): object 
     }),
     ...(budget && { budget: budgetStatus(budget) }),
     cache: observed.cacheFigures(),
-    ...(templates.faults.length > 0 && { templateFaults: templates.faults }),
+    faults: [
+      ...templates.faults.map(({ template, message }) => ({
+        about: "template",
+        message: `template ${template} is never used: ${message}`,
+      })),
+      ...(callersFault === undefined ? [] : [{ about: "callers", message: callersFault }]),
+    ],
   };
 }
 

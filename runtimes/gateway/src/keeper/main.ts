@@ -3,15 +3,14 @@ import {
   type Lifetime,
   Metrics,
   TokenVerifier,
-  createApiServer,
   createLogger,
   loadConfig,
-  requireCaller,
   runService,
   startHealthServer,
   systemClock,
 } from "@bellwether/service-kit";
 import { keeperConfig } from "../config.ts";
+import { createKeeperApi } from "./keeper-api.ts";
 import { Keeper } from "./keeper.ts";
 import { RealOllama } from "./local-ollama.ts";
 import { OllamaServer } from "./ollama-server.ts";
@@ -43,11 +42,8 @@ async function main(lifetime: Lifetime): Promise<void> {
   const health = await startHealthServer({ port: config.healthPort, metrics, log, ...checks });
   lifetime.onShutdown(() => health.close());
   const { issuer, audience, jwksFile, statusReaders } = config;
-  const api = createApiServer({ log, verifier: new TokenVerifier({ issuer, audience, jwksFile, clock }) });
-  api.get("/v1/status", async (request) => {
-    requireCaller(request, statusReaders);
-    return keeper.status();
-  });
+  const verifier = new TokenVerifier({ issuer, audience, jwksFile, clock });
+  const api = createKeeperApi({ verifier, statusReaders, status: () => keeper.status(), log });
   await api.listen({ port: config.apiPort, host: "0.0.0.0" });
   lifetime.onShutdown(() => api.close());
   const keeping = keeper.run(lifetime.signal);

@@ -60,6 +60,8 @@ interface Call {
 
 /** What a model, a budget or a queue says no to happens as often as it is asked; the metrics count it. */
 const refusals: ReadonlySet<string> = new Set(Object.keys(gatewayStatus));
+/** For the operator alone; everything else is for tenants. */
+const statusRoute = "/v1/status";
 const longestThought = 256 * 1024;
 const thoughtPath = z.strictObject({ id: z.string().regex(/^[A-Za-z0-9._:-]{1,200}$/, "must be letters, digits, . _ : or -") });
 const thoughtBody = z.strictObject({ content: z.unknown() });
@@ -70,6 +72,10 @@ export function createGatewayApi(options: ApiOptions): FastifyInstance {
   const errorBody = (status: number, error: ErrorBody): object =>
     JSON.parse(redactor.redact(JSON.stringify(openAiError(status, error)))) as object;
   const server = createApiServer({ log, verifier, maxBodyBytes, statusOf: gatewayStatus, errorBody, refusals });
+  // Before the body is read: strangers are told that they are, and nothing else.
+  server.addHook("onRequest", async ({ routeOptions, caller }) => {
+    if (routeOptions.url !== statusRoute) options.tenants.of(caller);
+  });
   server.addHook("onError", async (_request, reply, error) => {
     const waitMs = hasCode(error) ? error.context["retryAfterMs"] : undefined;
     if (typeof waitMs === "number") reply.header("retry-after", String(Math.max(1, Math.ceil(waitMs / 1_000))));
@@ -81,10 +87,10 @@ export function createGatewayApi(options: ApiOptions): FastifyInstance {
   );
   server.post("/v1/search", (request, reply) => observed(options, "search", () => search(options, { request, reply })));
   addThoughtRoutes(server, options);
-  server.get("/v1/models", async (request) => {
-    options.tenants.of(request.caller);
-    return { object: "list", data: [ANY_MODEL, ...options.models.map(({ name }) => name)].map(wireModel) };
-  });
+  server.get("/v1/models", async () => ({
+    object: "list",
+    data: [ANY_MODEL, ...options.models.map(({ name }) => name)].map(wireModel),
+  }));
   server.get("/v1/status", async (request) => {
     requireCaller(request, options.statusReaders);
     return options.status();
