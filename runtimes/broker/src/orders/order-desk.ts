@@ -324,6 +324,8 @@ export class OrderDesk {
   /** A person has looked at what another hand placed: it holds nothing up any more. @returns how many orders that is */
   async adopt(who: string, reason: string): Promise<number> {
     const { journal, log } = this.#options;
+    // A leg that has fired and was not asked about yet must not be taken for what another hand has done.
+    await this.#keepLegs();
     await this.audit();
     const ids = this.discrepancies.foreign;
     await journal.adopt(ids, { who, reason });

@@ -1,9 +1,12 @@
 import { silentLogger } from "@bellwether/service-kit";
-import { type BrokerAccount, type WireBar, formatDecimal } from "@bellwether/trading";
+import { type BrokerAccount, type WireBar, formatDecimal, parseDecimal } from "@bellwether/trading";
 import { describe, expect, test } from "vitest";
 import { takeEpoch } from "../journal/epoch.ts";
 import { ensureAccount } from "../journal/policy-records.ts";
 import { Settlement } from "../orders/settle.ts";
+import { unassigned } from "../portfolio/book.ts";
+import { fill } from "../testing/book-builder.ts";
+import { bookOrder } from "../testing/book-fixtures.ts";
 import { memoryJournal } from "../testing/memory-journal.ts";
 import type { Broker } from "../venue/broker.ts";
 import { AccountRunner } from "./account-runner.ts";
@@ -22,17 +25,29 @@ const venue: BrokerAccount = {
 };
 
 /** A risk that has just started on an account, and was told of no bar. */
-async function started(bars: Broker["bars"]) {
+async function started(bars: Broker["bars"], balances: () => BrokerAccount["balances"] = () => venue.balances) {
   const { clock, database } = await memoryJournal();
   const ids = { policyUid: "policy-1", accountUid: "policy-1/paper" };
   const refuse = async (): Promise<never> => Promise.reject(new Error("nothing is ordered here"));
-  const broker: Broker = { account: async () => venue, submit: refuse, voidOrder: refuse, cancel: refuse, bars };
+  const broker: Broker = {
+    account: async () => ({ ...venue, balances: balances() }),
+    submit: refuse,
+    voidOrder: refuse,
+    cancel: refuse,
+    bars,
+  };
   const epoch = await takeEpoch(database, { scope: ids.policyUid, accountUids: [ids.accountUid] }, "test");
   await database.transaction((transaction) => ensureAccount(transaction, { ...ids, name: "paper" }));
   const common = { clock, database, log: silentLogger };
   const nothing = { onChanges: () => undefined, onSuperseded: () => undefined };
   const account = new Account({ ...common, ...nothing, accountUid: ids.accountUid, name: "paper", epoch, broker });
-  const world = () => ({ halted: false, flattening: false, suspended: new Set<string>(), deleted: new Set<string>() });
+  const world = () => ({
+    halted: false,
+    flattening: false,
+    suspended: new Set<string>(),
+    sold: new Set<string>(),
+    deleted: new Set<string>(),
+  });
   const runner = new AccountRunner({
     ...common,
     account,
@@ -48,8 +63,10 @@ async function started(bars: Broker["bars"]) {
     const known = account.book.mark(hourly.market);
     return known && formatDecimal(known.price);
   };
-  return { clock, runner, mark };
+  return { clock, runner, mark, account };
 }
+
+const noBars: Broker["bars"] = async () => [];
 
 describe("after a start of risk", () => {
   test("the bar that closed meanwhile is the mark, and is asked for once", async () => {
@@ -80,5 +97,54 @@ describe("after a start of risk", () => {
     await clock.advance(2_000);
     await runner.round();
     expect([fails, mark()]).toEqual([-1, "75"]);
+  });
+});
+
+describe("a difference that a leg which has fired may explain", () => {
+  const free = (asset: string, amount: string) => ({ asset, free: amount, locked: "0" });
+  const before = [free("USDT", "100"), free("BTC", "1")];
+  const fired = [free("USDT", "180"), free("BTC", "0")];
+
+  /** An account with 1 BTC for which a stop rests, compared once, when the venue begins to say something else. */
+  async function differing(): ReturnType<typeof started> {
+    let balances = before;
+    const { account, clock, runner, ...rest } = await started(noBars, () => balances);
+    await runner.round();
+    const protectedOrder = bookOrder({ state: "Filled", known: true, protectiveLegs: ["stopLoss"] });
+    account.book.addOrder({ ...protectedOrder, filled: parseDecimal("1"), releaseStored: true });
+    expect([account.compared, account.heldMessage]).toEqual([true, undefined]);
+    balances = fired;
+    await clock.advance(30_000);
+    await runner.round();
+    return { account, clock, runner, ...rest };
+  }
+
+  test("does not hold the account while the broker may not have asked about the leg yet", async () => {
+    const { account, clock, runner } = await differing();
+    expect(account.heldMessage).toBeUndefined();
+    account.book.applyTransfer({ from: unassigned, to: "sold", asset: "BTC", amount: parseDecimal("1") });
+    account.book.applyFill(fill({ side: "sell", quantity: "1", price: "80", leg: "stopLoss", subAccount: "sold" }));
+    for (let round = 0; round < 8; round += 1) {
+      await clock.advance(1_000);
+      await runner.round();
+      expect(account.heldMessage).toBeUndefined();
+    }
+    expect(runner.reconciliation?.drift).toEqual([]);
+  });
+
+  test("holds it when it lasts", async () => {
+    const { account, clock, runner } = await differing();
+    await clock.advance(2_000);
+    await runner.round();
+    expect(account.heldMessage).toBeUndefined();
+    await clock.advance(1_000);
+    await runner.round();
+    expect(account.heldMessage).toContain("BTC: journal 1, venue 0");
+  });
+
+  test("is told at once to a person who decides on it", async () => {
+    const { account, runner } = await differing();
+    expect((await runner.reconcileNow())?.drift).toHaveLength(2);
+    expect(account.heldMessage).toContain("BTC: journal 1, venue 0");
   });
 });

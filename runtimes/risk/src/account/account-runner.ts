@@ -6,8 +6,9 @@ import type { Settlement } from "../orders/settle.ts";
 import type { Account } from "./account.ts";
 import type { BarSeries } from "../venue/market-feed.ts";
 import { heldMessage, movingAssets } from "./adopt.ts";
+import { mayBeFiredLeg } from "./fired-leg.ts";
 import { openAccount } from "./open.ts";
-import { type Reconciliation, reconcile } from "./reconcile.ts";
+import { type Drift, type Reconciliation, reconcile } from "./reconcile.ts";
 
 export interface RunnerOptions {
   readonly account: Account;
@@ -38,7 +39,9 @@ const markEveryMs = 1_000;
 const reconcileEveryMs = 30_000;
 /** A difference may have been a fill that came late: it need not hold the account for longer than it lasts. */
 const reconcileHeldEveryMs = 5_000;
-/** Nothing is ordered before the first comparison. */
+/** A leg that has fired is in the venue's balances before the broker has asked about it: some of its rounds, which are a second apart. */
+const firedLegMs = 3_000;
+/** Nothing is ordered before the first comparison, and a difference that may pass is looked at again. */
 const firstReconcileEveryMs = 500;
 const longestPauseMs = 5_000;
 
@@ -56,6 +59,8 @@ export class AccountRunner {
   /** Series whose newest bar has been asked for. */
   readonly #caughtUp = new Set<string>();
   #reconciliation: Reconciliation | undefined;
+  /** Since when a difference is looked at that a fired leg may explain. */
+  #suspectedMs: number | undefined;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -113,14 +118,14 @@ export class AccountRunner {
       await account.askVenue();
       await this.#catchUpMarks();
     }
-    if (account.opened && nowMs - this.#reconciledMs >= this.#reconcileDueMs()) await this.#reconcile(nowMs);
+    if (account.opened && nowMs - this.#reconciledMs >= this.#reconcileDueMs()) await this.#reconcile(nowMs, firedLegMs);
     if (nowMs - this.#markedMs >= markEveryMs) await this.#storeMarks(nowMs);
     return owed;
   }
 
   #reconcileDueMs(): number {
     const { compared, heldMessage: held } = this.#options.account;
-    if (!compared) return firstReconcileEveryMs;
+    if (!compared || this.#suspectedMs !== undefined) return firstReconcileEveryMs;
     return held === undefined ? reconcileEveryMs : reconcileHeldEveryMs;
   }
 
@@ -157,15 +162,18 @@ export class AccountRunner {
     }
   }
 
-  async #reconcile(nowMs: number): Promise<void> {
+  async #reconcile(nowMs: number, patienceMs: number): Promise<void> {
     const { account, clock, log } = this.#options;
     this.#reconciledMs = nowMs;
     const result = await reconcile(account, () => clock.nowMs());
     if (!result) return;
-    account.compared = true;
     const before = account.heldMessage;
     const moving = movingAssets(account.book, this.#options.currency());
-    account.heldMessage = heldMessage(result.drift, moving, account.venueState?.foreignTrades);
+    const message = heldMessage(result.drift, moving, account.venueState?.foreignTrades);
+    if (message !== undefined && before === undefined && this.#mayPass(result.drift, nowMs, patienceMs)) return;
+    this.#suspectedMs = undefined;
+    account.compared = true;
+    account.heldMessage = message;
     if (account.heldMessage !== undefined && before === undefined)
       log.error({ account: account.name, drift: result.drift }, "journal and venue differ: the account is held");
     if (account.heldMessage === undefined && before !== undefined)
@@ -173,10 +181,16 @@ export class AccountRunner {
     this.#reconciliation = result;
   }
 
+  #mayPass(drift: readonly Drift[], nowMs: number, patienceMs: number): boolean {
+    if (!mayBeFiredLeg(drift, this.#options.account.book, this.#options.currency())) return false;
+    this.#suspectedMs ??= nowMs;
+    return nowMs - this.#suspectedMs < patienceMs;
+  }
+
   /** Compares at once; the drift as it is now. Undefined: the venue does not answer or trades too fast to be compared. */
   async reconcileNow(): Promise<Reconciliation | undefined> {
     const before = this.#reconciliation;
-    await this.#reconcile(this.#options.clock.nowMs());
+    await this.#reconcile(this.#options.clock.nowMs(), 0);
     return this.#reconciliation === before ? undefined : this.#reconciliation;
   }
 
