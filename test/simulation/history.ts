@@ -25,7 +25,7 @@ const slump = 0.08;
 
 export interface HistoryResult {
   readonly coverage: Coverage;
-  readonly seen: Monitor["seen"] & Monitor["control"];
+  readonly seen: Monitor["seen"] & Monitor["control"] & Monitor["legs"];
   readonly virtualMs: number;
 }
 
@@ -141,8 +141,8 @@ function isChainFault(fault: string): fault is ChainFault {
 function concerns(fault: ExchangeFault, kind: RequestKind, rows: number): boolean {
   if (fault === "duplicate-fill") return kind === "trades" && rows > 0;
   if (fault === "reordered-fills") return kind === "trades" && rows > 1;
-  if (fault === "cancel-lost" || fault === "cancel-reply-lost") return kind === "cancel";
-  return kind === "place";
+  if (fault === "cancel-lost" || fault === "cancel-reply-lost") return kind === "cancel" || kind === "release";
+  return kind === "place" || kind === "protect";
 }
 
 /** One history: a market, two strategies, and six crashes, each with a fault of its own. The same seed is the same history, to the last event. */
@@ -165,7 +165,8 @@ export class History {
     this.#random = seededRandom(seed ^ 0x5eed);
     this.#fate = new PairFate(this.#random);
     const breakers = this.#random.next() < 0.5;
-    this.#world = new World({ seed, template, venue, breakers, fate: this.#fate, mutant });
+    const protects = venue === "exchange" && this.#random.next() < 0.5;
+    this.#world = new World({ seed, template, venue, breakers, protects, fate: this.#fate, mutant });
     this.#people = new People(this.#world);
   }
 
@@ -184,7 +185,7 @@ export class History {
       for (const [index, pair] of this.#planned.entries()) await this.#episode(pair, index);
       while (world.monitor.seen.intents < minimumIntents && this.#bars < mostBars) await this.#bar();
       await this.#finish();
-      const seen = { ...world.monitor.seen, ...world.monitor.control };
+      const seen = { ...world.monitor.seen, ...world.monitor.control, ...world.monitor.legs };
       return { coverage: this.#coverage, seen, virtualMs: world.clock.nowMs() - 1_700_000_000_000 };
     } finally {
       world.end();

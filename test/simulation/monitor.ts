@@ -15,6 +15,7 @@ import {
   subtract,
 } from "@bellwether/trading";
 import { ControlMonitor } from "./control-monitor.ts";
+import { LegMonitor, unitsOf } from "./leg-monitor.ts";
 import type { MemoryPostgres } from "./journal/memory-postgres.ts";
 import type { Row } from "./journal/tables.ts";
 import { Violation } from "./violation.ts";
@@ -30,6 +31,10 @@ export interface MonitorOptions {
   readonly price: () => number;
   readonly limits: { readonly maxOrderNotional: string; readonly maxOpenOrders: number; readonly maxPositionRatio: string };
   readonly startingUsdt: string;
+  /** Orders and legs can rest at the venue. */
+  readonly rests: boolean;
+  /** Whether another hand has sold anything of the account's. */
+  readonly tradesForeign: () => boolean;
   /** For fees; belongs to nobody. */
   readonly startingSol: string;
 }
@@ -49,6 +54,7 @@ export class Monitor {
   readonly #placedIntents = new Map<string, string>();
   readonly #decided = new Map<string, string>();
   readonly #control: ControlMonitor;
+  readonly #legs: LegMonitor;
   #seenOrders = 0;
   #seenFills = 0;
   #judgedOrders = 0;
@@ -63,6 +69,11 @@ export class Monitor {
     this.#options = options;
     options.server.onCommit(() => void (this.#dirty = true));
     this.#control = new ControlMonitor(options.server, options.nowMs);
+    this.#legs = new LegMonitor({
+      server: options.server,
+      venue: options.venue,
+      approved: (id) => this.#approved.get(id),
+    });
   }
 
   halted(atMs: number | undefined): void {
@@ -83,6 +94,15 @@ export class Monitor {
     return this.#control.seen;
   }
 
+  get legs(): LegMonitor["seen"] {
+    return this.#legs.seen;
+  }
+
+  /** The request to let legs rest leaves the broker. */
+  onProtecting(ids: readonly string[]): void {
+    this.#legs.onSending(ids);
+  }
+
   /** An approval leaves risk. */
   onApproval({ nonce, order }: Approval): void {
     if (this.#held) throw new Violation(3, "an order is approved while journal and venue differ");
@@ -96,6 +116,8 @@ export class Monitor {
   /** The request to place an order leaves the broker. @param atMs when that was decided for good */
   onPlacing(clientOrderId: string, atMs: number = this.#options.nowMs()): void {
     const order = this.#approved.get(clientOrderId);
+    // A leg that the price has passed is sold under its own id, and nobody approves it apart.
+    if (!order && this.#legs.knows(clientOrderId)) return this.#legs.onSending([clientOrderId]);
     if (!order) throw new Violation(4, `order ${clientOrderId} is sent without an approval`);
     const verdict = this.#find("risk.orders", "client_order_id", clientOrderId);
     if (!verdict && !this.restored) throw new Violation(4, `order ${clientOrderId} is sent and the journal has no verdict on it`);
@@ -144,6 +166,7 @@ export class Monitor {
   check(): void {
     this.seen.events += 1;
     if (this.#options.venue.orders.length > this.#seenOrders) this.#checkPlaced();
+    if (this.#balanced) this.#legs.checkBlocked();
     if (!this.#dirty) return;
     this.#dirty = false;
     this.#control.check();
@@ -152,9 +175,14 @@ export class Monitor {
     this.#checkVerdicts();
   }
 
-  /** Every deletion is done. */
+  /** Every strategy's books say what it really holds: neither did another hand sell, nor has a journal forgotten. */
+  get #balanced(): boolean {
+    return this.#options.rests && !this.restored && !this.#options.tradesForeign();
+  }
+
+  /** Every deletion is done, and what should be protected is. */
   get settled(): boolean {
-    return this.#control.settled && this.idle;
+    return this.#control.settled && this.idle && (!this.#balanced || this.#legs.settled);
   }
 
   /** Every order has ended in both schemas, and every execution is recorded. */
@@ -163,7 +191,7 @@ export class Monitor {
     for (const row of server.peek("risk.orders")) if (this.#cell("risk.orders", row, "released_at") === null) return false;
     for (const row of server.peek("broker.orders")) if (live.has(String(this.#cell("broker.orders", row, "state")))) return false;
     let open = ZERO;
-    for (const { trades } of venue.orders) for (const { quantity } of trades) open = add(open, quantity);
+    for (const { trades } of [...venue.orders, ...venue.legs]) for (const { quantity } of trades) open = add(open, quantity);
     for (const row of server.peek("broker.fills")) open = subtract(open, this.#cell("broker.fills", row, "quantity") as Decimal);
     return open === ZERO;
   }
@@ -173,6 +201,7 @@ export class Monitor {
     const { server, venue, startingUsdt, startingSol } = this.#options;
     this.check();
     this.#control.checkEnd();
+    if (this.#balanced) this.#legs.checkEnd();
     const orders = this.#table("broker.orders");
     for (const row of server.peek("risk.orders")) {
       const id = String(this.#cell("risk.orders", row, "client_order_id"));
@@ -189,7 +218,7 @@ export class Monitor {
       if (!agrees) throw new Violation(2, `order ${id} is ${state} in the journal and ${expected} at the venue`);
     }
     for (const { clientId } of venue.orders)
-      if (!orders.has(clientId)) throw new Violation(2, `the journal has lost order ${clientId}`);
+      if (!orders.has(clientId) && !this.#legs.knows(clientId)) throw new Violation(2, `the journal has lost order ${clientId}`);
     const journal = this.#fold();
     const book = (asset: string, amount: Decimal): void => void journal.set(asset, add(journal.get(asset) ?? ZERO, amount));
     book("USDT", parseDecimal(startingUsdt));
@@ -215,6 +244,7 @@ export class Monitor {
   #checkPlaced(): void {
     const { orders } = this.#options.venue;
     for (const { clientId, venueOrderId } of orders.slice(this.#seenOrders)) {
+      if (this.#legs.knows(clientId)) continue;
       const intent = this.#approved.get(clientId)?.intentId;
       if (intent === undefined) throw new Violation(4, `the exchange holds order ${clientId} that risk has not approved`);
       const known = this.#placedIntents.get(intent);
@@ -233,11 +263,12 @@ export class Monitor {
       const cell = (name: string): unknown => this.#cell("broker.fills", row, name);
       const id = String(cell("trade_id"));
       const [whole] = id.split("#");
-      const trade = this.#options.venue
-        .order(String(cell("client_order_id")))
-        ?.trades.find(({ tradeId }) => tradeId === id || tradeId === whole);
+      const clientOrderId = String(cell("client_order_id"));
+      const order = cell("leg") === "entry" ? this.#options.venue.order(clientOrderId) : this.#legs.legOf(clientOrderId, id);
+      const trade = order?.trades.find(({ tradeId }) => tradeId === id || tradeId === whole);
       if (!trade || !this.#tells(trade, row)) throw new Violation(2, `fill ${id} is not what the venue has executed`);
       this.seen.fills += 1;
+      if (this.#balanced) this.#legs.onFill({ clientOrderId, side: cell("side"), leg: cell("leg"), amount: unitsOf(cell) });
     }
     this.#seenFills += rows.length;
   }

@@ -46,6 +46,8 @@ export const controlMutants = [
   "ignore-drift",
   /** What a person has adopted is not written down. */
   "forget-adoption",
+  /** Legs are not taken off before their strategy sells; they are only said to be. */
+  "forget-legs",
 ] as const;
 export type Mutant = (typeof mutants)[number] | (typeof controlMutants)[number];
 

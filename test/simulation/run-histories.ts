@@ -34,6 +34,8 @@ const counted = [
   "halts",
   "deletions",
   "adoptions",
+  "legs",
+  "legFills",
 ] as const;
 
 /** Plain data: it travels between threads. */

@@ -94,6 +94,7 @@ function report(result: RunResult, { mutant }: Options, seconds: number): string
     `${histories} histories in ${seconds.toFixed(1)} s (${(histories / seconds).toFixed(1)} a second, ${(virtualMs / 3_600_000).toFixed(1)} hours of virtual time)`,
     `${totals.intents} intents (at least ${Number.isFinite(fewestIntents) ? fewestIntents : 0} a history), ${totals.orders} orders, ${totals.fills} fills, ${totals.events} events, ${totals.refusedAttacks} attacks refused`,
     `${totals.trips} trips of breakers, ${totals.flattens} orders that sell everything, ${totals.resets} resets, ${totals.halts} halts and ${totals.adoptions} adoptions by people, ${totals.deletions} strategies deleted`,
+    `${totals.legs} legs sent to the exchange, ${totals.legFills} fills of them`,
     `${pairCount - missed} of ${pairCount} pairs of step and fault hit; the rarest ${counts[0] ?? 0} times, half of them ${counts[counts.length >> 1] ?? 0} times or more`,
     `${failures.length} histories violated an invariant`,
     ...failures.map(({ seed, message }) => `  seed ${seed}: ${message}\n    ${replayCommand(seed, mutant)}`),

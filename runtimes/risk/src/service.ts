@@ -44,6 +44,7 @@ import type { RiskMetrics } from "./metrics.ts";
 import { type CommittedOrder, dispatch } from "./orders/dispatch.ts";
 import { flattenAccount } from "./orders/flatten-account.ts";
 import { SaleAttempts, paceMemoryMs } from "./orders/sale-attempts.ts";
+import type { SettlementWorld } from "./orders/plan-settlement.ts";
 import { Settlement } from "./orders/settle.ts";
 import type { Signer } from "./orders/signer.ts";
 import type { EffectivePolicy } from "./policy/effective-policy.ts";
@@ -458,7 +459,7 @@ export class RiskService {
       onChanges: (changes) => this.#onChanges(name, changes),
       onSuperseded,
     });
-    const settlement = new Settlement(account, { epoch: epoch.epoch, clock, log, world: () => this.#settlementWorld() });
+    const settlement = new Settlement(account, { epoch: epoch.epoch, clock, log, world: () => this.#settlementWorld(account) });
     const runner = new AccountRunner({
       account,
       settlement,
@@ -479,15 +480,19 @@ export class RiskService {
     this.#runners.set(name, runner);
   }
 
-  #settlementWorld(): { halted: boolean; flattening: boolean; suspended: ReadonlySet<string>; deleted: ReadonlySet<string> } {
-    const strategies = this.#registry.all();
+  #settlementWorld({ accountUid, endedMessage }: Account): Omit<SettlementWorld, "inFlight"> {
+    const strategies = this.#registry.ofAccount(accountUid);
     const uids = (list: readonly Strategy[]): Set<string> => new Set(list.map(({ uid }) => uid));
+    const deleted = strategies.filter(({ deletion }) => deletion !== undefined);
+    // At the end of its market nothing is sold any more.
+    const isSold = ({ deletion }: Strategy): boolean => deletion === "Flatten" && endedMessage === undefined;
     return {
       // A policy that has not been read yet allows nothing new, but is no order to take working orders back: every restart would.
       halted: this.#desk.journalHalt?.state === "Halted" || (this.#policy !== undefined && this.trading().state === "Halted"),
       flattening: this.#isFlattening(),
       suspended: uids(strategies.filter(({ suspended }) => suspended)),
-      deleted: uids(strategies.filter(({ deletion }) => deletion !== undefined)),
+      sold: uids(deleted.filter(isSold)),
+      deleted: uids(deleted.filter((strategy) => !isSold(strategy))),
     };
   }
 
@@ -698,7 +703,7 @@ export class RiskService {
     if (!account.opened) return { ready: false, message: "The opening balances have not been read from the venue yet." };
     if (feed?.state === "failed") return { ready: false, message: `The market feed has failed: ${feed.message}` };
     if (feed && feed.state !== "running") return { ready: true, message: `The market feed is ${feed.state}: ${feed.message}` };
-    return { ready: true, message: changedBalances(account, this.#policy) ?? "" };
+    return { ready: true, message: "" };
   }
 
   #announceSeries(account: Account): void {
@@ -715,16 +720,4 @@ export class RiskService {
   #notStarted(): CodedError<RiskErrorCode> {
     return new CodedError<RiskErrorCode>("JOURNAL_UNAVAILABLE", `the journal is not open yet: ${this.#opening.message}`);
   }
-}
-
-/** A paper account is given its balances once, at its first start; a later change of the manifest is said, not obeyed. */
-function changedBalances({ name, book }: Account, policy: EffectivePolicy | undefined): string | undefined {
-  const wanted = policy?.accounts.get(name)?.paperBalances;
-  if (wanted === undefined || book.adjusted) return undefined;
-  const assets = new Set([...wanted.keys(), ...book.deposits.keys()]);
-  const changed = [...assets].filter(
-    (asset) => parseDecimal(wanted.get(asset) ?? "0") !== (book.deposits.get(asset) ?? parseDecimal("0")),
-  );
-  if (changed.length === 0) return undefined;
-  return `The account began with other balances (${changed.join(", ")}) than the manifest says now: they are given once. For others make an account of another name.`;
 }

@@ -315,10 +315,19 @@ export class QueryParser {
       this.expect(")");
       return { type: "extract", from };
     }
-    if (this.take("*", ")")) return { type: "call", name, args: [], star: true };
+    if (this.take("*", ")")) return this.#filtered({ type: "call", name, args: [], star: true });
     const args = this.is(")") ? [] : this.list(() => this.#argument());
     this.expect(")");
-    return { type: "call", name, args, star: false };
+    return this.#filtered({ type: "call", name, args, star: false });
+  }
+
+  /** What an aggregate leaves out is null to it. */
+  #filtered(call: Extract<Expression, { type: "call" }>): Expression {
+    if (!this.take("filter")) return call;
+    const when = this.parenthesised(() => (this.expect("where"), this.expression()));
+    const result = call.args[0] ?? { type: "literal", literal: "number", value: "1" };
+    const kept: Expression = { type: "case", of: undefined, branches: [{ when, result }], otherwise: undefined };
+    return { ...call, args: [kept], star: false };
   }
 }
 

@@ -44,6 +44,8 @@ export interface AgentOptions {
   readonly wants: () => Wants;
   /** Whether the venue lets orders rest. */
   readonly rests: boolean;
+  /** Buys have stops and targets. */
+  readonly protects: boolean;
 }
 
 const tries = 8;
@@ -119,10 +121,13 @@ export class Agent {
   }
 
   #decide(snapshot: AgentSnapshot): DecisionRequest {
-    const open = snapshot.orders.filter(({ state }) => state === "Working" || state === "Unknown");
+    const isOpen = ({ state }: AgentSnapshot["orders"][number]): boolean => state === "Working" || state === "Unknown";
     const wants = this.#options.wants();
-    const ids = open.map(({ order }) => order.clientOrderId);
-    const cancelled = wants === "cancels" ? ids.slice(0, 2) : ids.filter(() => this.#chance(0.15)).slice(0, 1);
+    const ids = snapshot.orders.filter(isOpen).map(({ order }) => order.clientOrderId);
+    // Of an order that has ended it is its legs that are taken back.
+    const legs = snapshot.orders.filter((order) => !isOpen(order) && this.#chance(0.1)).map(({ order }) => order.clientOrderId);
+    const open = wants === "cancels" ? ids.slice(0, 2) : ids.filter(() => this.#chance(0.15)).slice(0, 1);
+    const cancelled = [...open, ...legs.slice(0, 1)];
     const replaced = wants === "cancels" ? [] : ids.filter((id) => !cancelled.includes(id) && this.#chance(0.1)).slice(0, 1);
     const count = 1 + this.#pick(2);
     return {
@@ -153,7 +158,17 @@ export class Agent {
       return { ...signal, side: "sell", size, ...(rests ? { limit: this.#limit(2 + this.#pick(3)) } : {}) };
     }
     const size = { equityRatio: `0.${1 + this.#pick(3)}` };
-    return { ...signal, side: "buy", size, ...(rests ? { limit: this.#limit(-1 - this.#pick(3)) } : {}) };
+    const percent = rests ? -1 - this.#pick(3) : 0;
+    return { ...signal, side: "buy", size, ...(rests ? { limit: this.#limit(percent) } : {}), ...this.#protection(percent) };
+  }
+
+  /** Around an entry so many percent away from the last price. */
+  #protection(percent: number): { stopLoss?: string; takeProfit?: string } {
+    if (!this.#options.protects || this.#chance(0.3)) return {};
+    const stopLoss = this.#limit(percent - 1 - this.#pick(5));
+    const takeProfit = this.#limit(percent + 1 + this.#pick(5));
+    const kind = this.#pick(5);
+    return { ...(kind > 0 ? { stopLoss } : {}), ...(kind < 3 ? { takeProfit } : {}) };
   }
 
   /** Percent away from the last price. */

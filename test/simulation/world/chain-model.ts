@@ -99,6 +99,10 @@ export class ChainModel implements VenueTruth {
     return Math.floor(this.#options.clock.nowMs() / slotMs);
   }
 
+  /** Nothing rests on a chain. */
+  readonly legs = [];
+  readonly blockedSales = [];
+
   /** Swaps that are final and have moved something. */
   get orders(): readonly PlacedOrder[] {
     this.#settleDue();

@@ -12,7 +12,7 @@ import {
   parseDecimal,
   subtract,
 } from "@bellwether/trading";
-import type { PlacedOrder, PlacedTrade, VenueTruth } from "./venue-truth.ts";
+import type { PlacedLeg, PlacedOrder, PlacedTrade, VenueTruth } from "./venue-truth.ts";
 
 export const market = "SOL/USDT";
 const base = "SOL";
@@ -46,6 +46,27 @@ export interface ExchangeOrder extends PlacedOrder {
   readonly trades: ExchangeTrade[];
 }
 
+/** A stop or a target that rests; of two with one name, what happens to one ends the other. */
+export interface ExchangeLeg extends ExchangeOrder {
+  readonly leg: PlacedLeg["leg"];
+  /** Of a stop: it sells at the market once the price is there or below. */
+  readonly trigger: Decimal | undefined;
+  other: ExchangeLeg | undefined;
+}
+
+/** What arrives at the exchange to rest there: a stop, a target, or both. */
+export interface LegsPlacement {
+  readonly quantity: string;
+  readonly legs: readonly { readonly leg: PlacedLeg["leg"]; readonly id: string; readonly price: string }[];
+  readonly timestampMs: number;
+}
+
+/** A sale that the exchange has refused although the account holds what it would sell: something else holds it fast. */
+export interface BlockedSale {
+  readonly clientId: string;
+  readonly quantity: Decimal;
+}
+
 interface Deal {
   readonly quantity: Decimal;
   readonly price: Decimal;
@@ -70,6 +91,8 @@ export const windowMs = 5_000;
 export class ExchangeModel implements VenueTruth {
   readonly settings: ExchangeSettings;
   readonly orders: ExchangeOrder[] = [];
+  readonly legs: ExchangeLeg[] = [];
+  readonly blockedSales: BlockedSale[] = [];
   /** Executions of another hand with the same key. */
   readonly foreignTrades: ExchangeTrade[] = [];
   readonly #byClientId = new Map<string, ExchangeOrder>();
@@ -92,20 +115,30 @@ export class ExchangeModel implements VenueTruth {
     return this.#byClientId.get(clientId);
   }
 
+  /** What rests, legs included. */
   get openOrders(): readonly ExchangeOrder[] {
-    return this.orders.filter(({ state }) => state === "Working");
+    return [...this.orders, ...this.legs].filter(({ state }) => state === "Working");
+  }
+
+  get price(): Decimal {
+    return this.#price;
   }
 
   /** @returns why it is refused, or undefined: accepted */
   place(request: Placement, nowMs: number): string | undefined {
-    const hereMs = nowMs + this.settings.clockOffsetMs;
-    if (hereMs - request.timestampMs > windowMs) return "-1021 outside of the receive window";
-    if (request.timestampMs - hereMs > 1_000) return "-1021 ahead of the server's time";
+    const refusal = this.#timeRefusal(request.timestampMs, nowMs);
+    if (refusal !== undefined) return refusal;
     if (this.#byClientId.get(request.clientId)?.state === "Working") return "-2010 duplicate order sent";
+    const hereMs = nowMs + this.settings.clockOffsetMs;
     const quantity = parseDecimal(request.quantity);
     const limit = request.price === undefined ? undefined : parseDecimal(request.price);
-    if (this.#needs(request.side, { quantity, price: limit ?? this.#price }) > this.#free(request.side === "buy" ? quote : base))
+    if (
+      this.#needs(request.side, { quantity, price: limit ?? this.#price }) > this.#free(request.side === "buy" ? quote : base)
+    ) {
+      if (request.side === "sell" && quantity <= this.balance(base))
+        this.blockedSales.push({ clientId: request.clientId, quantity });
       return "-2010 insufficient balance";
+    }
     const order: ExchangeOrder = {
       venueOrderId: `v${this.orders.length + 1}`,
       clientId: request.clientId,
@@ -123,20 +156,90 @@ export class ExchangeModel implements VenueTruth {
     return undefined;
   }
 
+  /** A stop has to lie below the price and a target above it: what would sell at once is no leg. @returns why it is refused, or undefined: accepted */
+  placeLegs({ quantity: text, legs, timestampMs }: LegsPlacement, nowMs: number): string | undefined {
+    const refusal = this.#timeRefusal(timestampMs, nowMs);
+    if (refusal !== undefined) return refusal;
+    if (legs.some(({ id }) => this.#byClientId.get(id)?.state === "Working")) return "-2010 duplicate order sent";
+    const at = (price: string): Decimal => parseDecimal(price);
+    if (legs.some(({ leg, price }) => (leg === "stopLoss" ? at(price) >= this.#price : at(price) <= this.#price)))
+      return "-2010 would trigger immediately";
+    const quantity = parseDecimal(text);
+    if (quantity > this.#free(base)) return "-2010 insufficient balance";
+    const placed = legs.map(({ leg, id, price }, index) =>
+      this.#leg({ leg, id, price, quantity, number: this.legs.length + index + 1 }),
+    );
+    for (const [index, leg] of placed.entries()) leg.other = placed[1 - index];
+    this.legs.push(...placed);
+    return undefined;
+  }
+
+  #leg({
+    leg,
+    id,
+    price,
+    quantity,
+    number,
+  }: {
+    leg: PlacedLeg["leg"];
+    id: string;
+    price: string;
+    quantity: Decimal;
+    number: number;
+  }): ExchangeLeg {
+    const at = parseDecimal(price);
+    const placed: ExchangeLeg = {
+      venueOrderId: `l${number}`,
+      clientId: id,
+      side: "sell",
+      quantity,
+      leg,
+      ...(leg === "stopLoss" ? { limit: undefined, trigger: at } : { limit: at, trigger: undefined }),
+      filled: ZERO,
+      state: "Working",
+      trades: [],
+      other: undefined,
+    };
+    this.#byClientId.set(id, placed);
+    return placed;
+  }
+
+  /** Of legs that belong together one takes the other along. */
   cancel(clientId: string): void {
     const order = this.#byClientId.get(clientId);
-    if (order?.state === "Working") order.state = "Cancelled";
+    const other = this.legs.find((leg) => leg === order)?.other;
+    for (const each of [order, other]) if (each?.state === "Working") each.state = "Cancelled";
   }
 
   /** The price moves; what rests is met by it as far as `liquidity` goes. */
   move(price: string, liquidity: string, nowMs: number): void {
     this.#price = parseDecimal(price);
+    const timeMs = nowMs + this.settings.clockOffsetMs;
     let left = parseDecimal(liquidity);
-    for (const order of this.openOrders) {
+    const meet = (order: ExchangeOrder, work: (deal: { price: Decimal; liquidity: Decimal; timeMs: number }) => void): void => {
       const before = order.filled;
-      this.#match(order, { price: this.#price, liquidity: left, timeMs: nowMs + this.settings.clockOffsetMs });
+      // Whatever happened to the other leg has ended this one.
+      if (order.state === "Working") work({ price: this.#price, liquidity: left, timeMs });
       left = maximum(subtract(left, subtract(order.filled, before)), ZERO);
-    }
+    };
+    for (const order of this.orders.filter(({ state }) => state === "Working")) meet(order, (deal) => this.#match(order, deal));
+    for (const leg of this.legs.filter(({ state }) => state === "Working")) meet(leg, (deal) => this.#fire(leg, deal));
+  }
+
+  /** A stop that is met sells at the market, and what nobody takes of it expires; a target rests on. */
+  #fire(leg: ExchangeLeg, deal: { price: Decimal; liquidity: Decimal; timeMs: number }): void {
+    const { trigger, other } = leg;
+    if (trigger !== undefined && deal.price > trigger) return;
+    this.#match(leg, deal);
+    if (trigger !== undefined && leg.state === "Working") leg.state = "Expired";
+    const happened = trigger !== undefined || leg.filled > 0n;
+    if (happened && other?.state === "Working") other.state = "Expired";
+  }
+
+  #timeRefusal(timestampMs: number, nowMs: number): string | undefined {
+    const hereMs = nowMs + this.settings.clockOffsetMs;
+    if (hereMs - timestampMs > windowMs) return "-1021 outside of the receive window";
+    return timestampMs - hereMs > 1_000 ? "-1021 ahead of the server's time" : undefined;
   }
 
   /** Somebody else sells or buys a bit with the same key. @returns false: there is nothing to do it with */
@@ -159,9 +262,15 @@ export class ExchangeModel implements VenueTruth {
   /** What is not locked by resting orders. */
   #free(asset: string): Decimal {
     let free = this.balance(asset);
-    for (const { side, quantity, filled, limit } of this.openOrders) {
-      if ((side === "buy" ? quote : base) !== asset) continue;
+    for (const { side, quantity, filled, limit, state } of this.orders) {
+      if (state !== "Working" || (side === "buy" ? quote : base) !== asset) continue;
       free = subtract(free, this.#needs(side, { quantity: subtract(quantity, filled), price: limit ?? this.#price }));
+    }
+    if (asset !== base) return free;
+    for (const { state, quantity, filled, leg, other } of this.legs) {
+      // Two that belong together sell the same units.
+      const counted = other?.state === "Working" && leg === "takeProfit";
+      if (state === "Working" && !counted) free = subtract(free, subtract(quantity, filled));
     }
     return free;
   }

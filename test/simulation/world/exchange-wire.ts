@@ -23,7 +23,20 @@ export const exchangeFaults = [
 ] as const;
 export type ExchangeFault = (typeof exchangeFaults)[number];
 
-export type RequestKind = "place" | "cancel" | "find" | "trades" | "since" | "open" | "balances" | "time";
+export type RequestKind =
+  | "place"
+  | "cancel"
+  | "find"
+  | "trades"
+  | "since"
+  | "open"
+  | "balances"
+  | "time"
+  /** Legs: placed, taken back, asked about; and the price that they are judged by. */
+  | "protect"
+  | "release"
+  | "legs"
+  | "price";
 
 export interface HttpAnswer {
   readonly status: number;

@@ -72,6 +72,8 @@ export interface WorldOptions {
   readonly venue: VenueKind;
   /** Whether the policy has circuit breakers. */
   readonly breakers: boolean;
+  /** Whether programs ask for stops and targets, which rest at the exchange. */
+  readonly protects: boolean;
   readonly fate: Fate;
   readonly mutant: Mutant | undefined;
 }
@@ -140,6 +142,8 @@ export class World {
       price: () => this.market.close,
       limits,
       startingUsdt,
+      rests: options.venue === "exchange",
+      tradesForeign: () => this.exchange.foreignTrades.some(({ side }) => side === "sell"),
       startingSol: options.venue === "chain" ? startingSol : "0",
     });
     for (const uid of strategies) this.#startAgent(uid);
@@ -270,6 +274,7 @@ export class World {
       wants: () => fate.agentWants(),
       // A swap is at once or not at all.
       rests: this.#options.venue === "exchange",
+      protects: this.#options.protects,
     });
     const index = strategies.indexOf(uid as (typeof strategies)[number]);
     this.agents[index] = agent;
@@ -313,6 +318,7 @@ export class World {
     const { mutant, venue, fate } = this.#options;
     const { exchange, random } = this;
     const onPlacing = (id: string): void => this.#watched(() => this.monitor.onPlacing(id));
+    const onProtecting = (ids: readonly string[]): void => this.#watched(() => this.monitor.onProtecting(ids));
     if (venue === "chain") {
       const options = {
         chain: this.#chain,
@@ -327,7 +333,7 @@ export class World {
       return openChainLine(options, this.#signedFaults);
     }
     const nowMs = (): number => this.clock.nowMs();
-    return openExchangeLine({ wire: this.#wire, exchange, process, nowMs, onPlacing, retriesBlindly: mutant === "blind-retry" });
+    return openExchangeLine({ wire: this.#wire, exchange, process, nowMs, onPlacing, onProtecting, mutant });
   }
 
   /** The broker's stream to risk: hints, a few milliseconds later. */

@@ -94,7 +94,13 @@ async function flattening({ held = { alpha: "2" }, mark = "100" }: Setup = {}) {
   const nothing = { onChanges: () => undefined, onSuperseded: () => undefined };
   const account = new Account({ ...common, ...nothing, accountUid, name: "paper", epoch, database, broker });
   const registry = new StrategyRegistry();
-  const world = () => ({ halted: false, flattening: true, suspended: new Set<string>(), deleted: new Set<string>() });
+  const world = () => ({
+    halted: false,
+    flattening: true,
+    suspended: new Set<string>(),
+    sold: new Set<string>(),
+    deleted: new Set<string>(),
+  });
   const runner = new AccountRunner({
     ...common,
     account,

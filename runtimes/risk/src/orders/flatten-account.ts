@@ -12,9 +12,12 @@ import { type Sale, sellOff } from "./sell-off.ts";
 /**
  * One step of a flattening, for every strategy of an account:
  *
- *   orders open, outcomes unknown, or legs resting ─► wait   (the settlement cancels and resolves them)
- *   nothing sellable left ──────────────────────────► done
- *   otherwise ──────────────────────────────────────► sell with a bound, wider and later after each attempt
+ *   orders open, or outcomes unknown ─► wait   (the settlement cancels and resolves them)
+ *   nothing sellable left ────────────► done
+ *   otherwise ────────────────────────► sell with a bound, wider and later after each attempt
+ *
+ * Legs that rest give way to the sell at the broker and come back when it brings nothing: a flattening that is called off, or held by a person, leaves no
+ * position without its stop.
  */
 export async function flattenAccount(
   account: Account,
@@ -26,7 +29,7 @@ export async function flattenAccount(
   return account.exclusive(async (book) => {
     const orders: CommittedOrder[] = [];
     for (const strategy of strategies) {
-      if (book.orders(strategy.uid).length > 0) continue;
+      if (book.openOrders(strategy.uid).length > 0) continue;
       const sales = salesOf(strategy, book, account);
       if (sales.length === 0) continue;
       const sell = (made: number): Promise<CommittedOrder[]> => {

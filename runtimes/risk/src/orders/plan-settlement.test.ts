@@ -6,6 +6,7 @@ const world = (change: Partial<SettlementWorld> = {}): SettlementWorld => ({
   inFlight: new Set(),
   halted: false,
   suspended: new Set(),
+  sold: new Set(),
   deleted: new Set(),
   ...change,
 });
@@ -75,13 +76,31 @@ describe("planSettlement", () => {
       when: "a sell works and everything is sold",
       order: bookOrder({ ...known, side: "sell" }),
       world: world({ halted: true, flattening: true }),
-      then: { step: "cancel", legs: "all" },
+      then: { step: "cancel", legs: "entry" },
     },
     {
       when: "a stop protects and everything is sold",
       order: bookOrder(protectedEntry),
       world: world({ halted: true, flattening: true }),
-      then: { step: "cancel", legs: "all" },
+      then: { step: "wait" },
+    },
+    {
+      when: "its deleted strategy is sold",
+      order: bookOrder({ ...known, side: "sell" }),
+      world: world({ sold: new Set(["s-1"]) }),
+      then: { step: "cancel", legs: "entry" },
+    },
+    {
+      when: "a stop protects a deleted strategy that is sold",
+      order: bookOrder(protectedEntry),
+      world: world({ sold: new Set(["s-1"]) }),
+      then: { step: "wait" },
+    },
+    {
+      when: "the sell of a deleted strategy works",
+      order: bookOrder({ ...known, side: "sell", intentId: "s-1/1/0/900" }),
+      world: world({ sold: new Set(["s-1"]), suspended: new Set(["s-1"]) }),
+      then: { step: "wait" },
     },
     {
       when: "the sell that empties the strategy works",

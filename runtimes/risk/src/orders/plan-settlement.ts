@@ -7,11 +7,13 @@ export interface SettlementWorld {
   /** Approvals being handed over by this process right now. */
   readonly inFlight: ReadonlySet<string>;
   readonly halted: boolean;
-  /** Everything is being sold: nothing but the sells themselves may rest, protective legs included. */
+  /** Everything is being sold: nothing but the sells themselves may work. Protective legs stay until a sell takes their place. */
   readonly flattening?: boolean;
   /** Strategies whose working orders are to be cancelled: suspended ones. */
   readonly suspended: ReadonlySet<string>;
-  /** Strategies of which nothing may rest at the venue, protective legs included: deleted ones. */
+  /** Strategies that are being sold for good: as with a flattening. */
+  readonly sold: ReadonlySet<string>;
+  /** Strategies of which nothing may rest at the venue, protective legs included: deleted ones that are kept as they are. */
   readonly deleted: ReadonlySet<string>;
 }
 
@@ -20,7 +22,7 @@ export interface SettlementWorld {
  *          │ no
  *          └────────────────────────────────────────────► void   (the broker knows it after all, or never will)
  *   row, open ── cancelled by program, halt, suspension, deletion, flattening ──► cancel the entry
- *   row, ended, legs rest ── cancelled by program, deletion, flattening ────────► cancel the legs
+ *   row, ended, legs rest ── cancelled by program, or deleted and kept ─────────► cancel the legs
  *   otherwise ──► wait: the broker's next row says what became of it
  */
 export type SettlementStep =
@@ -36,15 +38,13 @@ export function planSettlement(order: BookOrder, world: SettlementWorld): Settle
   const { clientOrderId, reduceOnly } = order.order;
   if (!order.known) return world.inFlight.has(clientOrderId) ? wait : { step: "void" };
 
-  // A deletion sells once everything else is gone: its own orders are not what it takes back.
-  const deleted = (world.deleted.has(order.strategyUid) || world.flattening === true) && !isFlattening(order.order.intentId);
+  const { strategyUid } = order;
+  const deleted = world.deleted.has(strategyUid);
   if (isOpen(order.state)) {
     const haltsEntry = world.halted && !reduceOnly;
-    const goes =
-      order.cancelRequested !== undefined ||
-      haltsEntry ||
-      deleted ||
-      (world.suspended.has(order.strategyUid) && !isFlattening(order.order.intentId));
+    // What is sold for a deletion or a flattening is sold once everything else is gone: its own orders are not what is taken back.
+    const ends = deleted || world.sold.has(strategyUid) || world.flattening === true || world.suspended.has(strategyUid);
+    const goes = order.cancelRequested !== undefined || haltsEntry || (ends && !isFlattening(order.order.intentId));
     return goes ? { step: "cancel", legs: deleted ? "all" : "entry" } : wait;
   }
   if (order.protectiveLegs.length === 0) return wait;

@@ -23,11 +23,19 @@ const world = (book: AccountBook, deletion: "Keep" | "Flatten", ended = false): 
 });
 
 describe("planDeletion", () => {
-  test("waits while an order is open or a leg rests", () => {
+  const resting = (book: AccountBook): AccountBook =>
+    withOrders(book, bookOrder({ known: true, state: "Filled", protectiveLegs: ["stopLoss"] }));
+
+  test("waits while an order is open", () => {
     const working = withOrders(holding(), bookOrder({ known: true, state: "Working" }));
     expect(planDeletion(world(working, "Flatten"))).toEqual({ step: "wait", workingOrders: 1 });
-    const resting = withOrders(holding(), bookOrder({ known: true, state: "Filled", protectiveLegs: ["stopLoss"] }));
-    expect(planDeletion(world(resting, "Keep"))).toEqual({ step: "wait", workingOrders: 1 });
+  });
+
+  test("sells what legs protect, and waits for legs of what is kept or cannot be sold", () => {
+    expect(planDeletion(world(resting(holding()), "Flatten"))).toMatchObject({ step: "sell" });
+    expect(planDeletion(world(resting(openedBook()), "Flatten"))).toEqual({ step: "wait", workingOrders: 1 });
+    expect(planDeletion(world(resting(holding()), "Flatten", true))).toEqual({ step: "wait", workingOrders: 1 });
+    expect(planDeletion(world(resting(holding()), "Keep"))).toEqual({ step: "wait", workingOrders: 1 });
   });
 
   test("Keep hands over cash and position, with what the position had cost", () => {

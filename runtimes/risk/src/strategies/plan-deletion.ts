@@ -21,9 +21,10 @@ export interface Handover {
 }
 
 /**
- *   orders open or legs resting ─► wait      (the settlement cancels them)
+ *   orders open ─────────────────► wait      (the settlement cancels them)
  *   Flatten, venue not known yet ► wait
- *   Flatten, something sellable ─► sell      (and then wait for its end)
+ *   Flatten, something sellable ─► sell      (legs give way to it at the broker; and then wait for its end)
+ *   legs resting ────────────────► wait      (the settlement cancels those of what is kept; of what is sold nothing is left for them)
  *   otherwise ───────────────────► hand over everything to `unassigned`, and the strategy is settled
  */
 export type DeletionStep =
@@ -38,11 +39,13 @@ export type DeletionStep =
 export function planDeletion(world: DeletionWorld): DeletionStep {
   const { strategy, book, ended, venueKnown } = world;
   const orders = book.orders(strategy.uid);
-  if (orders.length > 0) return { step: "wait", workingOrders: orders.length };
+  const waiting: DeletionStep = { step: "wait", workingOrders: orders.length };
+  if (book.openOrders(strategy.uid).length > 0) return waiting;
   const sells = strategy.deletion === "Flatten" && !ended;
-  if (sells && !venueKnown) return { step: "wait", workingOrders: 0 };
+  if (sells && !venueKnown) return waiting;
   const sales = sells ? sellable(world) : [];
   if (sales.length > 0) return { step: "sell", sales };
+  if (orders.length > 0) return waiting;
   return { step: "handOver", balances: holdingsOf(book, strategy.uid) };
 }
 
