@@ -121,6 +121,22 @@ describe("what should be true of a RiskPolicy", () => {
   });
 });
 
+test("contradicts a manifest that has changed what a paper account began with, and says what to do", () => {
+  const account = { name: "paper", ready: true, message: "", equity: "9900", drift: [] };
+  const said = (fields: object) =>
+    plan(observed({ word: heard({ accounts: [{ ...account, ...fields }] }) })).conditions.find(
+      ({ type }) => type === "BalancesApplied",
+    );
+  expect(said({})).toBeUndefined();
+  expect(said({ ignoredBalances: [{ asset: "USDT", manifest: "20000", journal: "10000" }] })).toEqual({
+    type: "BalancesApplied",
+    status: "False",
+    reason: "BalancesGivenOnce",
+    message:
+      "account paper: the manifest says USDT 20000 (began with 10000). A paper account is given its balances once: set them back, or begin anew with an account of another name and move the strategies to it",
+  });
+});
+
 describe("its status", () => {
   const status = (word: Observed["word"], previous?: ReturnType<typeof statusOf>, figuresDue = true) => {
     const policy = testPolicy({}, previous);

@@ -9,6 +9,9 @@ import { brokerChildren, riskChildren } from "./manifests.ts";
 import { networkPolicies } from "./network-policies.ts";
 import { brokerConfigText, riskConfigText, servedMarkets } from "./service-configs.ts";
 
+/** Of a long list, what a sentence names. */
+const mostSaid = 5;
+
 /** What risk last said of itself. */
 export type PortfolioWord =
   | { readonly heard: true; readonly view: PortfolioView }
@@ -59,7 +62,7 @@ export function plan(observed: Observed): Plan {
   const ready = word.heard ? accountsReady(word.view) : riskNotReady(observed, word);
   const isSettled = ready.status === "True";
   return {
-    ...kept(built.children, [ready, ...breakersNotWatched(policy, word)]),
+    ...kept(built.children, [ready, ...breakersNotWatched(policy, word), ...balancesIgnored(word)]),
     ...(!isSettled && { requeueAfterMs: config.riskApi.pollMs }),
   };
 }
@@ -129,4 +132,19 @@ function breakersNotWatched({ spec }: RiskPolicy, word: PortfolioWord): Draft[] 
   if (types.length === 0 || !word.heard || word.view.breakers !== undefined) return [];
   const message = `the risk that runs does not watch circuit breakers (${types.join(", ")}): limits and halts hold, breakers do not trip`;
   return [{ type: "BreakersWatched", status: "False", reason: "NotWatched", message }];
+}
+
+/** A manifest that says something else than what is true, and that nobody obeys, has to be contradicted. */
+function balancesIgnored(word: PortfolioWord): Draft[] {
+  if (!word.heard) return [];
+  const said = word.view.accounts.flatMap(({ name, ignoredBalances = [] }) => {
+    if (ignoredBalances.length === 0) return [];
+    const amounts = ignoredBalances
+      .slice(0, mostSaid)
+      .map(({ asset, manifest, journal }) => `${asset} ${manifest} (began with ${journal})`);
+    return [`account ${name}: the manifest says ${amounts.join(", ")}`];
+  });
+  if (said.length === 0) return [];
+  const message = `${said.slice(0, mostSaid).join("; ")}. A paper account is given its balances once: set them back, or begin anew with an account of another name and move the strategies to it`;
+  return [{ type: "BalancesApplied", status: "False", reason: "BalancesGivenOnce", message }];
 }

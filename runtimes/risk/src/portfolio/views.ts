@@ -31,6 +31,7 @@ import type { EffectivePolicy } from "../policy/effective-policy.ts";
 import type { Strategy } from "../strategies/strategy.ts";
 import type { TradingStatus } from "../strategies/trading-status.ts";
 import type { AccountBook, BookFill, BookOrder } from "./book.ts";
+import { ignoredBalances } from "./ignored-balances.ts";
 import type { EquityReferences } from "./policy-view.ts";
 import { accountEquity, assetBalances, assetNotional, marksOf } from "./valuation.ts";
 
@@ -166,20 +167,30 @@ export function portfolioView(world: PolicyWorld): PortfolioView {
       ratio: formatDecimal(ratio),
     })),
     effectiveLimits: { ...policy.shownLimits },
-    accounts: accounts.map(({ account, ready, message, reconciled }) => ({
-      name: account.name,
-      ready,
-      message: message.slice(0, 500),
-      equity: formatDecimal(accountEquity(account.book, policy.baseCurrency)),
-      ...(account.marketTimeMs > 0 && { marketTime: account.marketTimeMs }),
-      ...(reconciled && { lastReconciledTime: reconciled.atMs }),
-      drift: [...(reconciled?.drift ?? [])],
-    })),
+    accounts: accounts.map((each) => accountView(each, policy)),
     strategies: world.strategies.map(strategyView),
     holds: [...world.holds].slice(0, maxHolds),
     breakers: [...world.breakerViews],
     controlEvents: [...world.controlEvents],
     alerts: [...world.alerts],
+  };
+}
+
+function accountView(
+  { account, ready, message, reconciled }: PolicyWorld["accounts"][number],
+  policy: EffectivePolicy,
+): PortfolioView["accounts"][number] {
+  const { name, book, opened, marketTimeMs } = account;
+  const ignored = opened ? ignoredBalances(policy.accounts.get(name)?.paperBalances, book) : [];
+  return {
+    name,
+    ready,
+    message: message.slice(0, 500),
+    equity: formatDecimal(accountEquity(book, policy.baseCurrency)),
+    ...(marketTimeMs > 0 && { marketTime: marketTimeMs }),
+    ...(reconciled && { lastReconciledTime: reconciled.atMs }),
+    drift: [...(reconciled?.drift ?? [])],
+    ...(ignored.length > 0 && { ignoredBalances: ignored }),
   };
 }
 

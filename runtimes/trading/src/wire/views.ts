@@ -114,6 +114,11 @@ export const portfolioView = z.strictObject({
         marketTime: instantMs.optional(),
         lastReconciledTime: instantMs.optional(),
         drift: z.array(driftEntry).max(100),
+        /** Opening balances of a paper account that the manifest has changed since they were given; absent: none. */
+        ignoredBalances: z
+          .array(z.strictObject({ asset: z.string().max(40), manifest: decimalString, journal: decimalString }))
+          .max(100)
+          .optional(),
       }),
     )
     .max(16),
