@@ -61,13 +61,23 @@ export async function restorePostgres(options: RestoreOptions): Promise<RestoreR
   });
 }
 
-/** Everything but the swap, in a scratch database that is dropped whatever comes of it. @throws as {@link restorePostgres}: the snapshot cannot be restored */
-export async function trialRestorePostgres(options: RestoreOptions): Promise<Omit<RestoreResult, "aside">> {
+/**
+ * Everything but the swap, in a scratch database that is dropped whatever comes of it.
+ *
+ * @param look at the scratch database while it is there
+ * @throws as {@link restorePostgres}: the snapshot cannot be restored
+ */
+export async function trialRestorePostgres(
+  options: RestoreOptions,
+  look: (scratchDsn: string) => Promise<void> = async () => undefined,
+): Promise<Omit<RestoreResult, "aside">> {
   const live = databaseOf(options.dsn);
   const scratch = trialName(live, options.id);
   const run = new RestoreRun(options);
   try {
-    return await run.result(await run.build(scratch, live));
+    const mark = await run.build(scratch, live);
+    await look(run.server.dsnOf(scratch));
+    return await run.result(mark);
   } finally {
     await run.server.drop(scratch);
   }

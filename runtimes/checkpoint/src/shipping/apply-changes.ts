@@ -4,11 +4,13 @@ import { applyMigrations } from "../restore-postgres/load.ts";
 import { journalSchemas, quotedTable, readCatalogue, tableName } from "../source-postgres/catalogue.ts";
 import { databaseError } from "../source-postgres/errors.ts";
 import { quoted } from "../source-postgres/session.ts";
+import { DeferredReferences } from "./deferred-references.ts";
 import type { Change, Row, ShippedTransaction } from "./segment.ts";
 
 /** Applies shipped transactions to a database, in the caller's transaction. */
 export class ChangeApplier {
   readonly #client: Client;
+  readonly references: DeferredReferences;
   /** Columns by table that no update may set: they never change. */
   #identity: ReadonlyMap<string, ReadonlySet<string>> | undefined;
   /** A migration came with the changes. */
@@ -16,6 +18,7 @@ export class ChangeApplier {
 
   constructor(client: Client) {
     this.#client = client;
+    this.references = new DeferredReferences(client);
   }
 
   /** @throws CodedError REPLAY_DIVERGED when a change does not meet its row */
@@ -42,12 +45,18 @@ export class ChangeApplier {
         migrating = true;
       }
     }
-    if (migrating) this.#identity = undefined;
+    if (migrating) {
+      this.#identity = undefined;
+      await this.references.defer();
+    }
     this.migrated ||= migrating;
     return migrating;
   }
 
   async #runMigration(schema: MigrationPlan["schema"], sql: string): Promise<void> {
+    // A table with checks still to come cannot be altered.
+    await this.#client.query("set constraints all immediate");
+    await this.#client.query("set constraints all deferred");
     await applyMigrations(this.#client, schema, [...migrationTables(schema), sql]);
   }
 

@@ -42,7 +42,7 @@ export async function replay(client: Client, journal: ShippedJournal, base: Jour
   const run = new Replay(client, base);
   await run.prepare();
   for (const shipped of base.shipped) await run.follow(journal, shipped);
-  return run.result();
+  return run.finish();
 }
 
 class Replay {
@@ -64,6 +64,7 @@ class Replay {
   }
 
   async prepare(): Promise<void> {
+    await this.#applier.references.defer();
     await this.#client.query("create schema if not exists bellwether_checkpoint");
     await this.#client.query(
       "create table if not exists bellwether_checkpoint.replayed (only_row boolean primary key default true check (only_row), lsn pg_lsn not null)",
@@ -88,7 +89,8 @@ class Replay {
     }
   }
 
-  result(): Replayed {
+  async finish(): Promise<Replayed> {
+    await this.#applier.references.undo();
     const header = this.#last?.header;
     return {
       lastKey: header && segmentKey(header.series, header.sequence),
