@@ -55,6 +55,10 @@ describe.skipIf(missing !== undefined)(`the foundation of both journals ${missin
     expect(await migrate(connect(), plan)).toEqual(["first", "second"]);
   });
 
+  test("no plan is kept from when a table was empty", async () => {
+    expect(await connect().query("show plan_cache_mode")).toEqual([{ plan_cache_mode: "force_custom_plan" }]);
+  });
+
   test("commits are synchronous on a server that would not ask for it", async () => {
     await rowsOf(postgres.superuserDsn, "alter role bellwether_risk set synchronous_commit = off");
     try {
