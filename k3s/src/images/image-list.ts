@@ -20,6 +20,7 @@ const workspaces: Readonly<Record<string, string>> = {
   risk: "runtimes/risk",
   broker: "runtimes/broker",
   gateway: "runtimes/gateway",
+  checkpoint: "runtimes/checkpoint",
   "node-agent": "runtimes/node-agent",
 };
 

@@ -45,7 +45,16 @@ describe("an image's tag", () => {
 
 test("every service has an image, and the agent's also holds the process for source programs", () => {
   const images = serviceImages();
-  expect(images.map(({ name }) => name)).toEqual(["operator", "agent", "risk", "broker", "gateway", "node-agent", "ollama"]);
+  expect(images.map(({ name }) => name)).toEqual([
+    "operator",
+    "agent",
+    "risk",
+    "broker",
+    "gateway",
+    "checkpoint",
+    "node-agent",
+    "ollama",
+  ]);
   expect(images.find(({ name }) => name === "agent")?.entries).toMatchObject({
     main: "src/main.ts",
     sandbox: "src/sandbox/child-main.ts",

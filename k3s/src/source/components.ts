@@ -24,7 +24,7 @@ export interface Component {
 }
 
 export type Programs = Readonly<
-  Record<Exclude<BuiltBinary, "helm" | "kubeconform" | "coredns" | "ollama"> | "etcd" | "containerd" | "node", string>
+  Record<Exclude<BuiltBinary, "helm" | "kubeconform" | "coredns" | "ollama" | "versitygw"> | "etcd" | "containerd" | "node", string>
 >;
 
 const issuer = `https://kubernetes.default.svc.${network.clusterDomain}`;
