@@ -24,7 +24,10 @@ export interface Component {
 }
 
 export type Programs = Readonly<
-  Record<Exclude<BuiltBinary, "helm" | "kubeconform" | "coredns" | "ollama" | "versitygw"> | "etcd" | "containerd" | "node", string>
+  Record<
+    Exclude<BuiltBinary, "helm" | "kubeconform" | "coredns" | "ollama" | "versitygw"> | "etcd" | "containerd" | "node",
+    string
+  >
 >;
 
 const issuer = `https://kubernetes.default.svc.${network.clusterDomain}`;
