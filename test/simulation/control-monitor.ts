@@ -50,6 +50,13 @@ export class ControlMonitor {
     this.seen.deletions += 1;
   }
 
+  /** A breaker is tripped, or cools down: each of them sells everything here. */
+  get isTripped(): boolean {
+    for (const row of this.#server.peek("risk.breakers"))
+      if ((JSON.parse(String(this.#server.cell("risk.breakers", row, "state"))) as Phase).phase !== "Armed") return true;
+    return false;
+  }
+
   /** An older copy: what it says is where counting begins. */
   restored(): void {
     this.#states = "";

@@ -225,6 +225,7 @@ export class History {
     this.#price = Math.min(125, Math.max(80, this.#price * (1 + (this.#random.next() - 0.5) * 0.05)));
     this.#world.closeBar(Number(this.#price.toFixed(2)), String(5 + this.#pick(60)));
     await this.#world.advance(barMs);
+    this.#world.monitor.look();
   }
 
   /** What happens in a history besides crashes and lost messages. */
@@ -308,7 +309,10 @@ export class History {
     const world = this.#world;
     this.#fate.disarm();
     world.mendClock();
+    // What protects a position has to outlive a halt; a deleted strategy is not sold during one.
+    const halts = this.#registered.size === strategies.length && this.#random.next() < 0.25;
     await this.#people.resume();
+    if (halts) await this.#people.halt();
     await this.#register(true);
     // Quiet for three seconds: nothing is owed to any order, and nothing that was late is still under way.
     let quietMs = 0;

@@ -13,7 +13,12 @@ export interface LegMonitorOptions {
 
 /** A rest below the market's step cannot be offered: of each entry at most one. */
 const step = parseDecimal("0.00001");
+/** What may be left of a sale: less than the venue takes. */
+const dust = step;
+/** Within this the outcome of placing legs is known: a request waits for its answer, and is looked for. */
+const mostNakedMs = 10_000;
 const untold = new Set(["AboutToSend", "Unknown"]);
+const open = new Set([...untold, "Working"]);
 const neverThere = new Set(["NotSent", "Rejected"]);
 
 /**
@@ -26,6 +31,8 @@ export class LegMonitor {
   readonly #entries = new Map<string, string>();
   readonly #held = new Map<string, Decimal>();
   #blocked = 0;
+  /** Since when something stands without legs, as far as it was looked at. */
+  #nakedSinceMs: number | undefined;
   readonly seen = { legs: 0, legFills: 0 };
 
   constructor(options: LegMonitorOptions) {
@@ -41,6 +48,26 @@ export class LegMonitor {
       this.#entries.set(id, String(this.#cell(row, "client_order_id")));
       this.seen.legs += 1;
     }
+  }
+
+  /** To be called often: nobody is told when a position loses its legs. */
+  look(nowMs: number): void {
+    this.#nakedSinceMs = this.#naked() === undefined ? undefined : (this.#nakedSinceMs ?? nowMs);
+  }
+
+  /** A buy leaves the broker, which is to hold it back while something stands without the legs it should have. */
+  onBuying(clientOrderId: string, nowMs: number): void {
+    this.look(nowMs);
+    const sinceMs = nowMs - (this.#nakedSinceMs ?? nowMs);
+    if (sinceMs > mostNakedMs)
+      throw new Violation(3, `order ${clientOrderId} buys while for ${sinceMs} ms ${this.#naked() ?? "something stands naked"}`);
+  }
+
+  /** What a flattening has left, in words. */
+  unsold(): string | undefined {
+    for (const [uid, held] of this.#held) if (held >= dust) return `${uid} holds ${formatDecimal(held)}`;
+    const [leg] = this.#options.venue.legs.filter(({ state }) => state === "Working");
+    return leg && `leg ${leg.clientId} rests`;
   }
 
   /** Whether this id of the exchange is a leg's, or is about to be. */
@@ -111,14 +138,16 @@ export class LegMonitor {
   #naked(): string | undefined {
     const resting = this.#resting();
     const bare = this.#boughtBare();
+    const selling = this.#selling();
     for (const [uid, held] of this.#held) {
-      const offered = resting.get(uid) ?? ZERO;
-      if (offered > held) return `legs of ${uid} offer ${formatDecimal(offered)}, it holds ${formatDecimal(held)}`;
+      // Its own sells hold what legs would.
+      const offered = add(resting.get(uid) ?? ZERO, selling.get(uid) ?? ZERO);
+      if (offered > held) return `legs and sells of ${uid} offer ${formatDecimal(offered)}, it holds ${formatDecimal(held)}`;
       const { amount = ZERO, entries = 0 } = bare.get(uid) ?? {};
       const most = add(amount, (step * BigInt(entries)) as Decimal);
-      const open = subtract(held, offered);
-      if (open > most)
-        return `${uid} holds ${formatDecimal(open)} that no leg protects, and has bought ${formatDecimal(amount)} without any`;
+      const naked = subtract(held, offered);
+      if (naked > most)
+        return `${uid} holds ${formatDecimal(naked)} that no leg protects, and has bought ${formatDecimal(amount)} without any`;
     }
     return undefined;
   }
@@ -136,6 +165,20 @@ export class LegMonitor {
       counted.add(pair);
       const uid = this.#ownerOf(entry);
       sums.set(uid, add(sums.get(uid) ?? ZERO, subtract(quantity, filled)));
+    }
+    return sums;
+  }
+
+  /** What open sells of each strategy may still take. */
+  #selling(): Map<string, Decimal> {
+    const { server, approved } = this.#options;
+    const sums = new Map<string, Decimal>();
+    for (const row of server.peek("broker.orders")) {
+      const cell = (name: string): unknown => server.cell("broker.orders", row, name);
+      const order = open.has(String(cell("state"))) ? approved(String(cell("client_order_id"))) : undefined;
+      if (order?.side !== "sell") continue;
+      const uid = this.#ownerOf(order.clientOrderId);
+      sums.set(uid, add(sums.get(uid) ?? ZERO, subtract(parseDecimal(order.quantity), cell("filled_quantity") as Decimal)));
     }
     return sums;
   }

@@ -126,8 +126,10 @@ export class Monitor {
     const times = (this.#sent.get(clientOrderId) ?? 0) + 1;
     this.#sent.set(clientOrderId, times);
     if (times > 1) throw new Violation(1, `order ${clientOrderId} is sent for the ${times}th time`);
+    if (order.side === "sell") return;
+    if (this.#balanced) this.#legs.onBuying(clientOrderId, this.#options.nowMs());
     const haltedAtMs = this.#haltedAtMs;
-    if (haltedAtMs === undefined || order.side === "sell") return;
+    if (haltedAtMs === undefined) return;
     const sinceMs = atMs - haltedAtMs;
     if (sinceMs > haltMs) throw new Violation(3, `order ${clientOrderId} is sent ${sinceMs} ms after the halt`);
   }
@@ -162,6 +164,11 @@ export class Monitor {
     this.#decided.clear();
   }
 
+  /** After each bar: what is too much to be looked at after every event. */
+  look(): void {
+    if (this.#balanced) this.#legs.look(this.#options.nowMs());
+  }
+
   /** After every event. */
   check(): void {
     this.seen.events += 1;
@@ -180,9 +187,14 @@ export class Monitor {
     return this.#options.rests && !this.restored && !this.#options.tradesForeign();
   }
 
-  /** Every deletion is done, and what should be protected is. */
+  /** Every deletion is done, what should be sold is, and what should be protected is. */
   get settled(): boolean {
-    return this.#control.settled && this.idle && (!this.#balanced || this.#legs.settled);
+    return this.#control.settled && this.idle && (!this.#balanced || (this.#legs.settled && this.#unsold === undefined));
+  }
+
+  /** What a tripped breaker should have sold by now; nothing is sold while a person has halted the policy. */
+  get #unsold(): string | undefined {
+    return this.#control.isTripped && this.#haltedAtMs === undefined ? this.#legs.unsold() : undefined;
   }
 
   /** Every order has ended in both schemas, and every execution is recorded. */
@@ -202,6 +214,7 @@ export class Monitor {
     this.check();
     this.#control.checkEnd();
     if (this.#balanced) this.#legs.checkEnd();
+    if (this.#balanced && this.#unsold !== undefined) throw new Violation(3, `a breaker is tripped, and ${this.#unsold}`);
     const orders = this.#table("broker.orders");
     for (const row of server.peek("risk.orders")) {
       const id = String(this.#cell("risk.orders", row, "client_order_id"));
