@@ -16,9 +16,10 @@ export class GivenCheckpoint {
   nowMs = Date.UTC(2026, 10, 22, 12);
   #runs = 0;
 
-  constructor({ owner = "uid-1", key = Buffer.alloc(32, 7) } = {}) {
+  /** @param key null: not encrypted */
+  constructor({ owner = "uid-1", key = Buffer.alloc(32, 7) }: { owner?: string; key?: Buffer | null } = {}) {
     this.owner = owner;
-    this.envelope = new Envelope(new KeyRing({ current: key }));
+    this.envelope = new Envelope(new KeyRing({ current: key ?? undefined }));
   }
 
   snapshot(copies: readonly Copy[], sources: readonly Source[]): Promise<SnapshotOutcome> {
