@@ -1,9 +1,13 @@
+import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Database, type MigrationPlan, migrate } from "@bellwether/postgres";
 import { silentLogger, systemClock } from "@bellwether/service-kit";
 import { brokerSchema } from "../../../runtimes/broker/src/journal/migrations/index.ts";
 import type { RestoreOptions } from "../../../runtimes/checkpoint/src/restore-postgres/restore.ts";
-import type { OpenedSnapshot, Position, SourceFile, SourceName } from "../../../runtimes/checkpoint/src/source.ts";
+import type { OpenedSnapshot, Position, SourceName } from "../../../runtimes/checkpoint/src/source.ts";
 import { postgresSources } from "../../../runtimes/checkpoint/src/source-postgres/capture.ts";
 import { readCatalogue, tableName } from "../../../runtimes/checkpoint/src/source-postgres/catalogue.ts";
 import { withSession } from "../../../runtimes/checkpoint/src/source-postgres/session.ts";
@@ -13,6 +17,7 @@ import { riskSchema } from "../../../runtimes/risk/src/journal/migrations/index.
 import { makeTemplate } from "../../simulation/world/world.ts";
 import { type TestPostgres, rowsOf, startPostgres } from "../order-path/postgres.ts";
 import { replayHistory } from "../simulation/replay.ts";
+import { type HeldSnapshot, heldSnapshot, store } from "./database-snapshot.ts";
 
 /** A server whose log can be decoded, as the chart starts it. */
 export async function startJournalServer(): Promise<TestPostgres> {
@@ -58,7 +63,6 @@ export class Trader {
   readonly #postgres: TestPostgres;
   readonly #strategy: string;
   readonly #account: string;
-  #count = 0;
 
   private constructor(postgres: TestPostgres, { strategy, account }: { strategy: string; account: string }) {
     this.#postgres = postgres;
@@ -76,18 +80,17 @@ export class Trader {
 
   /** @returns the order's client order id */
   async approve(): Promise<string> {
-    this.#count += 1;
     const id = randomUUID().replaceAll("-", "");
     const intent = `${this.#strategy}/trader/${id}`;
     await rowsOf(
       this.#postgres.superuserDsn,
       `with intent as (
          insert into risk.intents (intent_id, strategy_uid, run, decision_time_ms, ordinal, kind, body, allowed, verdict, judged_with)
-         values ($1, $2, 99, $3, 0, 'intent', '{}', true, '{}', '{}'))
+         values ($1, $2, 99, ('x' || $3)::bit(44)::bigint, 0, 'intent', '{}', true, '{}', '{}'))
        insert into risk.orders (client_order_id, intent_id, attempt, account_uid, strategy_uid, market, side, order_type, quantity, reference_price,
          reduce_only, body, expected_quote, reserved_quote, reserved_base, epoch)
        values ($4, $1, 1, $5, $2, 'BTC/USDT', 'buy', 'market', 0.001, 100, false, $6, 0.1, 0.1, 0, 1)`,
-      [intent, this.#strategy, this.#count, id, this.#account, `clientOrderId=${id}\n${"x".repeat(3_000)}`],
+      [intent, this.#strategy, id.slice(0, 11), id, this.#account, `clientOrderId=${id}\n${"x".repeat(3_000)}`],
     );
     return id;
   }
@@ -122,13 +125,8 @@ export class Trader {
   }
 }
 
-/** A snapshot in memory, as its reader would give it back. */
-export interface HeldSnapshot extends OpenedSnapshot {
-  readonly contents: Map<SourceName, { position: Position; files: Map<string, Buffer> }>;
-}
-
 export async function capture(dsn: string): Promise<HeldSnapshot> {
-  const contents: HeldSnapshot["contents"] = new Map();
+  const contents = new Map<SourceName, { position: Position; files: Map<string, Buffer> }>();
   const opened = [];
   for (const source of postgresSources({ dsn: () => dsn })) {
     const captured = await source.open(new AbortController().signal);
@@ -142,36 +140,6 @@ export async function capture(dsn: string): Promise<HeldSnapshot> {
   }
   for (const { captured } of opened) await captured.close();
   return heldSnapshot(contents);
-}
-
-export function heldSnapshot(contents: HeldSnapshot["contents"]): HeldSnapshot {
-  return {
-    id: "20261122t010203004z-0123456789ab",
-    takenAtMs: 1,
-    contents,
-    position: (source) => contents.get(source)?.position,
-    files: (source) => given(contents.get(source)?.files ?? new Map()),
-  };
-}
-
-/** The same with one file of the journal changed. */
-export function withFile(snapshot: HeldSnapshot, path: string, change: (bytes: Buffer) => Buffer | undefined): HeldSnapshot {
-  const contents = new Map(snapshot.contents);
-  const journal = contents.get("Journal")!;
-  const files = new Map(journal.files);
-  const changed = change(files.get(path)!);
-  if (changed) files.set(path, changed);
-  else files.delete(path);
-  contents.set("Journal", { ...journal, files });
-  return heldSnapshot(contents);
-}
-
-async function* given(files: ReadonlyMap<string, Buffer>): AsyncIterable<SourceFile> {
-  for (const [path, bytes] of files) yield { path, content: pieces(bytes) };
-}
-
-async function* pieces(bytes: Buffer): AsyncIterable<Buffer> {
-  for (let at = 0; at < bytes.length; at += 1_000) yield bytes.subarray(at, at + 1_000);
 }
 
 async function whole(content: AsyncIterable<Buffer>): Promise<Buffer> {
@@ -228,4 +196,27 @@ export async function databases(postgres: TestPostgres): Promise<string[]> {
     "select datname from pg_database where datname like 'bellwether%' order by 1",
   );
   return rows.map(({ datname }) => String(datname));
+}
+
+/** Restores in processes of their own, each killed before a step if one is given. */
+export function restoreProcess(
+  postgres: TestPostgres,
+  { snapshot, segments }: { snapshot: HeldSnapshot; segments: ReadonlyMap<string, Buffer> },
+) {
+  const directory = mkdtempSync(join(tmpdir(), "bellwether-restore-"));
+  writeFileSync(join(directory, "snapshot.json"), JSON.stringify(store(snapshot)));
+  mkdirSync(join(directory, "segments"));
+  for (const [key, bytes] of segments) writeFileSync(join(directory, "segments", key.replaceAll("/", "+")), bytes);
+  const script = new URL("database-restore-process.ts", import.meta.url).pathname;
+  return {
+    async run(deadly?: string): Promise<{ signal: string } | { steps: string[] }> {
+      const args = [script, postgres.superuserDsn, directory, ...(deadly === undefined ? [] : [deadly])];
+      const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+      let output = "";
+      child.stdout.on("data", (text: Buffer) => (output += text.toString()));
+      const signal = await new Promise<string | null>((resolve) => child.once("close", (_, by) => resolve(by)));
+      return signal === null ? { steps: JSON.parse(output) as string[] } : { signal };
+    },
+    remove: () => rmSync(directory, { recursive: true }),
+  };
 }

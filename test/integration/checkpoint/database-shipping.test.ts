@@ -7,7 +7,6 @@ import { Shipper } from "../../../runtimes/checkpoint/src/shipping/shipper.ts";
 import { riskSchema } from "../../../runtimes/risk/src/journal/migrations/index.ts";
 import { type TestPostgres, postgresMissing, rowsOf } from "../order-path/postgres.ts";
 import {
-  type HeldSnapshot,
   SegmentStore,
   Trader,
   capture,
@@ -18,6 +17,7 @@ import {
   restoring,
   startJournalServer,
 } from "./database-fixture.ts";
+import type { HeldSnapshot } from "./database-snapshot.ts";
 
 const missing = postgresMissing();
 
@@ -184,7 +184,7 @@ describe.skipIf(missing !== undefined)(`the journal, shipped as it is written ${
     const snapshot = await capture(postgres.superuserDsn);
     await trader.trade();
     const later = {
-      version: 6,
+      version: riskSchema.migrations.length + 1,
       name: "later",
       sql: "create table risk.later (id bigint generated always as identity primary key, n int not null); insert into risk.later (n) values (1), (2); alter table risk.strategies add column later int; update risk.strategies set later = 7",
     };

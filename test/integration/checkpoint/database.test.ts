@@ -1,30 +1,47 @@
+import { silentLogger, systemClock } from "@bellwether/service-kit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { brokerSchema } from "../../../runtimes/broker/src/journal/migrations/index.ts";
 import {
   restorePostgres,
   restoreSteps,
   trialRestorePostgres,
 } from "../../../runtimes/checkpoint/src/restore-postgres/restore.ts";
 import { findContradictions } from "../../../runtimes/checkpoint/src/restore-postgres/validate.ts";
+import { Shipper } from "../../../runtimes/checkpoint/src/shipping/shipper.ts";
+import { gatewaySchema } from "../../../runtimes/gateway/src/journal/migrations/index.ts";
+import { riskSchema } from "../../../runtimes/risk/src/journal/migrations/index.ts";
 import { withSession } from "../../../runtimes/checkpoint/src/source-postgres/session.ts";
+import { isLongForm } from "../../suites/long-form.ts";
 import { type TestPostgres, postgresMissing, rowsOf } from "../order-path/postgres.ts";
 import {
-  type HeldSnapshot,
+  SegmentStore,
   Trader,
   capture,
   databases,
   digests,
   fillJournal,
+  restoreProcess,
   restoring,
   startJournalServer,
-  withFile,
 } from "./database-fixture.ts";
+import { type HeldSnapshot, withFile } from "./database-snapshot.ts";
 
 const missing = postgresMissing();
+/** Half-filled, finished, shut, swapped; the long form dies before every step. */
+const deadlySteps = new Set<string>(["replay", "shut", "swap", "open"]);
 
 describe.skipIf(missing !== undefined)(`the journal's database, captured and restored ${missing ?? ""}`, () => {
   let postgres: TestPostgres;
   let snapshot: HeldSnapshot;
+  const store = new SegmentStore("volume");
   const sql = (text: string): Promise<Record<string, unknown>[]> => rowsOf(postgres.superuserDsn, text);
+  /** The highest or lowest of all that writers hold and brokers have seen. */
+  async function epochs(which: "max" | "min"): Promise<number> {
+    const tables = ["risk.writer_epochs", "broker.writer_epochs", "broker.highest_risk_epoch"];
+    const all = tables.map((table) => `select epoch from ${table}`).join(" union all ");
+    const [row] = await sql(`select ${which}(epoch)::int as epoch from (${all}) as epochs`);
+    return Number(row?.["epoch"]);
+  }
 
   beforeAll(async () => {
     postgres = await startJournalServer();
@@ -37,7 +54,9 @@ describe.skipIf(missing !== undefined)(`the journal's database, captured and res
     const journal = snapshot.contents.get("Journal")!;
     expect(journal.position).toMatchObject({
       database: "bellwether",
-      schemaVersions: { risk: 5, broker: 4, gateway: 1 },
+      schemaVersions: Object.fromEntries(
+        [riskSchema, brokerSchema, gatewaySchema].map(({ schema, migrations }) => [schema, migrations.length]),
+      ),
       snapshot: expect.stringMatching(/^\d+:\d+:/),
       lsn: expect.stringMatching(/^[0-9A-F]+\/[0-9A-F]+$/),
       journalId: expect.stringMatching(/^[0-9a-f-]{36}$/),
@@ -105,7 +124,9 @@ describe.skipIf(missing !== undefined)(`the journal's database, captured and res
   });
 
   const fills = "journal/broker.fills.copy";
-  test.each([
+  /** What another of them stands for as well is left to the long form. */
+  const alike = new Set(["a file cut within a row", "a missing list of contents", "migrations of another program"]);
+  const damages = [
     {
       what: "a truncated file",
       path: fills,
@@ -154,45 +175,48 @@ describe.skipIf(missing !== undefined)(`the journal's database, captured and res
           bytes.toString().replace('"lines":[', '"lines":["index CREATE INDEX by_hand ON risk.orders USING btree (state)",'),
         ),
     },
-  ])("$what is refused with $code, and nothing is changed", async ({ path, change, code }) => {
-    const before = await digests(postgres.superuserDsn);
-    await expect(restorePostgres(restoring(postgres, withFile(snapshot, path, change), { id: "bad" }))).rejects.toMatchObject({
-      code,
-    });
-    expect(await digests(postgres.superuserDsn)).toEqual(before);
-  });
+  ];
+  test.each(damages.filter(({ what }) => isLongForm || !alike.has(what)))(
+    "$what is refused with $code, and nothing is changed",
+    async ({ path, change, code }) => {
+      await expect(restorePostgres(restoring(postgres, withFile(snapshot, path, change), { id: "bad" }))).rejects.toMatchObject({
+        code,
+      });
+      expect(await databases(postgres)).toEqual(["bellwether"]);
+    },
+  );
 
-  test("killed before any step, the next run finishes; the old database stands aside, closed", async () => {
+  test("a restore that is killed before any of its steps is finished by the next; the old database stands aside, closed", async () => {
+    const shipper = new Shipper({ dsn: () => postgres.superuserDsn, target: store, clock: systemClock, log: silentLogger });
+    await shipper.ship();
     const captured = await capture(postgres.superuserDsn);
+    const trader = await Trader.of(postgres);
+    await trader.trade();
+    await shipper.ship();
+    await shipper.close();
     const expected = await digests(postgres.superuserDsn);
-    const [epochs] = await sql(
-      "select max(epoch)::int as epoch from (select epoch from risk.writer_epochs union all select epoch from broker.writer_epochs) e",
-    );
-    for (const at of restoreSteps.filter((step) => step !== "replay")) {
-      const die = (step: string): void => {
-        if (step === at) throw new Error(`killed before ${at}`);
-      };
-      await expect(restorePostgres(restoring(postgres, captured, { onStep: die }))).rejects.toThrow(`killed before ${at}`);
-      expect(await digests(postgres.superuserDsn)).toEqual(expected);
-    }
-    const result = await restorePostgres(restoring(postgres, captured));
-    expect(Object.keys(result.durations)).toEqual(["swap"]);
-    expect(result.aside).toBe("bellwether_before_r1");
-    expect(await databases(postgres)).toContain("bellwether_before_r1");
-    expect(await digests(postgres.superuserDsn)).toEqual(expected);
-    await expect(rowsOf(postgres.superuserDsn.replace(/bellwether$/, "bellwether_before_r1"), "select 1")).rejects.toMatchObject({
-      code: "55000",
-    });
+    const highest = await epochs("max");
 
-    const [risen] = await sql(
-      "select min(epoch)::int as epoch from (select epoch from risk.writer_epochs union all select epoch from broker.writer_epochs union all select epoch from broker.highest_risk_epoch) e",
-    );
-    expect(Number(risen?.["epoch"])).toBeGreaterThan(Number(epochs?.["epoch"]));
+    const restore = restoreProcess(postgres, { snapshot: captured, segments: store.segments });
+    try {
+      for (const step of restoreSteps.filter((each) => isLongForm || deadlySteps.has(each))) {
+        expect(await restore.run(step)).toEqual({ signal: "SIGKILL" });
+        // Whoever trades goes on until the doors are shut.
+        if (!["swap", "open"].includes(step)) expect(await digests(postgres.superuserDsn)).toEqual(expected);
+      }
+      expect(await restore.run()).toEqual({ steps: [] });
+      expect(await restore.run()).toEqual({ steps: [] });
+    } finally {
+      restore.remove();
+    }
+    expect(await digests(postgres.superuserDsn)).toEqual(expected);
+    expect(await databases(postgres)).toEqual(["bellwether", "bellwether_before_killed"]);
+    const aside = postgres.superuserDsn.replace(/bellwether$/, "bellwether_before_killed");
+    await expect(rowsOf(aside, "select 1")).rejects.toMatchObject({ code: "55000" });
+    expect(await epochs("min")).toBeGreaterThan(highest);
     const [identity] = await sql("select database_id::text as id from risk.journal");
     expect(identity?.["id"]).not.toBe((captured.position("Journal") as { journalId: string }).journalId);
-
-    const again = await restorePostgres(restoring(postgres, captured));
-    expect(again).toMatchObject({ durations: {}, aside: "bellwether_before_r1", snapshot: captured.id });
+    expect(await sql("select slot_name from pg_replication_slots")).toEqual([]);
   });
 
   test("rights are as the services gave them: each role writes its own schema and reads the other's", async () => {

@@ -11,7 +11,7 @@ import { loadJournal } from "./load.ts";
 import { settleSequences } from "./sequences.ts";
 import { validateRestored } from "./validate.ts";
 
-export const restoreSteps = ["create", "load", "replay", "validate", "fence", "swap"] as const;
+export const restoreSteps = ["create", "load", "replay", "validate", "fence", "shut", "swap", "open"] as const;
 export type RestoreStep = (typeof restoreSteps)[number];
 
 export interface RestoreOptions {
@@ -56,7 +56,7 @@ export async function restorePostgres(options: RestoreOptions): Promise<RestoreR
     if (done) return run.result(done, names);
     const ready = await run.findReady(names.fresh);
     const mark = ready ?? (await run.buildOrDrop(names));
-    await run.step("swap", () => run.swap(names));
+    await run.swap(names);
     return run.result(mark, names);
   });
 }
@@ -155,19 +155,20 @@ class RestoreRun {
   /** Both names change in one transaction: at no moment is there no database of the live name, or one that half is the old. */
   async swap({ live, fresh, aside }: DatabaseNames): Promise<void> {
     const hadLive = await this.server.exists(live);
-    if (hadLive) {
-      await this.#dropSlots(live);
-      await this.server.shut(live);
-    }
-    await this.server.shut(fresh);
-    await this.server.admin((client) =>
-      inTransaction(client, async () => {
-        if (hadLive) await client.query(`alter database ${quoted(live)} rename to ${quoted(aside)}`);
-        await client.query(`alter database ${quoted(fresh)} rename to ${quoted(live)}`);
-      }),
+    await this.step("shut", async () => {
+      if (hadLive) await this.#dropSlots(live);
+      for (const each of hadLive ? [live, fresh] : [fresh]) await this.server.shut(each);
+    });
+    await this.step("swap", () =>
+      this.server.admin((client) =>
+        inTransaction(client, async () => {
+          if (hadLive) await client.query(`alter database ${quoted(live)} rename to ${quoted(aside)}`);
+          await client.query(`alter database ${quoted(fresh)} rename to ${quoted(live)}`);
+        }),
+      ),
     );
     // The old one stays shut: a service that found it would write to what is no longer the journal.
-    await this.server.allowConnections(live, true);
+    await this.step("open", () => this.server.allowConnections(live, true));
   }
 
   async #markOf(database: string): Promise<RestoreMark | undefined> {
