@@ -221,7 +221,7 @@ export class ProtectiveOrders {
       `select ${legColumns} from broker.protective_orders p join broker.orders o on o.client_order_id = p.client_order_id
        where p.account_uid = $1 and p.client_order_id = any($2) and exists (
          select 1 from broker.protective_orders q where q.client_order_id = p.client_order_id and q.number = p.number and q.state in ${openStates})
-       order by p.about_to_send_at_ms, p.number`,
+       order by p.about_to_send_at_ms, p.client_order_id, p.number, p.leg`,
       [this.#accountUid, orders],
     );
     return grouped(rows);
