@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Client } from "pg";
 import { databaseError } from "../source-postgres/errors.ts";
 import type { JournalPosition } from "../source-postgres/position.ts";
@@ -17,17 +18,21 @@ export interface DatabaseNames {
   readonly aside: string;
 }
 
-/** @param id of the request: the same again takes up the same databases @throws CodedError RESTORE_CONFLICT for a name or id that cannot be used */
-export function databaseNames(live: string, id: string): DatabaseNames {
-  if (idPattern.test(id) && live.length > 0 && live.length <= longestDatabase)
+/**
+ * @param id of the request: the same again takes up the same databases. What cannot stand in a name is hashed
+ * @throws CodedError RESTORE_CONFLICT for a database whose name leaves no room
+ */
+export function databaseNames(live: string, request: string): DatabaseNames {
+  const id = idPattern.test(request) ? request : createHash("sha256").update(request).digest("hex").slice(0, 16);
+  if (live.length > 0 && live.length <= longestDatabase)
     return { live, fresh: `${live}_restore_${id}`, aside: `${live}_before_${id}` };
-  const message = `a restore needs an id of 1–20 lower-case letters and digits, and a database name of at most ${longestDatabase}: "${id}", "${live}"`;
-  throw databaseError("RESTORE_CONFLICT", message, { context: { id, live } });
+  const message = `a restore needs a database with a name of at most ${longestDatabase} characters, not "${live}"`;
+  throw databaseError("RESTORE_CONFLICT", message, { context: { live } });
 }
 
 /** The name of a scratch database, which nobody ever swaps in. */
-export function trialName(live: string, id: string): string {
-  return `${databaseNames(live, id).live}_trial_${id}`;
+export function trialName(live: string, request: string): string {
+  return databaseNames(live, request).fresh.replace(`${live}_restore_`, `${live}_trial_`);
 }
 
 /** Statements about databases, from a connection to another one. */

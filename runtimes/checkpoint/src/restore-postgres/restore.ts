@@ -17,7 +17,7 @@ export type RestoreStep = (typeof restoreSteps)[number];
 export interface RestoreOptions {
   /** Names the database that services use; the role may create and rename databases and act for the services' roles. A URL. */
   readonly dsn: string;
-  /** Of the request: the same again finishes what was begun, and does nothing once it is done. 1–20 lower-case letters and digits. */
+  /** Of the request: the same again finishes what was begun, and does nothing once it is done. */
   readonly id: string;
   readonly snapshot: OpenedSnapshot;
   /** Undefined: the snapshot alone. */

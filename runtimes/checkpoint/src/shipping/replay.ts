@@ -4,7 +4,7 @@ import type { JournalPosition, Shipped } from "../source-postgres/position.ts";
 import { inTransaction } from "../source-postgres/session.ts";
 import { ChangeApplier } from "./apply-changes.ts";
 import { parseLsn } from "./decode-changes.ts";
-import { type Segment, decodeSegment, segmentKey, sequenceOf, seriesPrefix } from "./segment.ts";
+import { type Segment, decodeSegment, segmentKey, segmentPlace, seriesPrefix } from "./segment.ts";
 import { type SnapshotView, isVisible, parseSnapshot } from "./visible.ts";
 
 /** Where shipped segments are read from. */
@@ -132,7 +132,7 @@ class Replay {
 
 async function highestOf(journal: ShippedJournal, series: string): Promise<number> {
   let highest = 0;
-  for await (const { key } of journal.list(seriesPrefix(series))) highest = Math.max(highest, sequenceOf(series, key) ?? 0);
+  for await (const { key } of journal.list(seriesPrefix(series))) highest = Math.max(highest, segmentPlace(key)?.sequence ?? 0);
   return highest;
 }
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Segment, decodeSegment, encodeSegment, segmentKey, sequenceOf } from "./segment.ts";
+import { type Segment, decodeSegment, encodeSegment, segmentKey, segmentPlace } from "./segment.ts";
 
 const segment: Segment = {
   header: {
@@ -29,8 +29,8 @@ test("a segment is read as it was written, under its own key only", () => {
   const { bytes, sha256 } = encodeSegment(segment);
   expect(decodeSegment(key, bytes)).toEqual({ segment, sha256 });
   expect(() => decodeSegment(segmentKey("bellwether_ship_ab_1", 13), bytes)).toThrow(refused);
-  expect(sequenceOf("bellwether_ship_ab_1", key)).toBe(12);
-  expect(sequenceOf("another", key)).toBeUndefined();
+  expect(segmentPlace(key)).toEqual({ series: "bellwether_ship_ab_1", sequence: 12 });
+  expect(segmentPlace(`${key}.tmp`)).toBeUndefined();
 });
 
 test("a segment of which a byte is another, or the end is missing, is refused", () => {

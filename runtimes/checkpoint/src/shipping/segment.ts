@@ -56,11 +56,10 @@ export function seriesPrefix(series: string): string {
   return `journal/${series}/`;
 }
 
-/** @returns undefined: no segment of the series */
-export function sequenceOf(series: string, key: string): number | undefined {
-  const prefix = seriesPrefix(series);
-  const digits = key.startsWith(prefix) ? key.slice(prefix.length) : "";
-  return /^\d{10}$/.test(digits) ? Number(digits) : undefined;
+/** @returns undefined: no segment of ours */
+export function segmentPlace(key: string): { readonly series: string; readonly sequence: number } | undefined {
+  const [, series, digits] = /^journal\/([a-z0-9_]{1,63})\/(\d{10})$/.exec(key) ?? [];
+  return series === undefined ? undefined : { series, sequence: Number(digits) };
 }
 
 /** The digest and its line feed. */

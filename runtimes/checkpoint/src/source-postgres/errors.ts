@@ -9,7 +9,7 @@ export const databaseErrors = {
   CONTENT_DIFFERS: "What has been loaded is not what was captured; the message names the table. Nothing was swapped.",
   JOURNAL_INVALID: "The restored journal contradicts itself or lacks a constraint; the message lists it. Nothing was swapped.",
   ROLES_MISSING: "The server lacks roles that own the schemas: the chart's create-roles script makes them.",
-  RESTORE_CONFLICT: "A database has a name that this restore needs and is none of its own, or the id is none.",
+  RESTORE_CONFLICT: "Another restore of this database is under way, or its name leaves no room for those beside it.",
   SHIPPING_UNSUPPORTED:
     "The server writes no logical WAL: start it with wal_level=logical. Until then only snapshots keep the journal.",
   SHIPPING_BUSY: "Another process ships this journal to the same target.",
