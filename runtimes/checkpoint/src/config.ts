@@ -66,6 +66,8 @@ export const checkpointConfig = z
     verifyCycleDays: z.number().int().min(1).max(31).default(30),
     /** The database that services use. */
     database: z.strictObject({ dsnFile: file }).optional(),
+    /** Between two shippings of the journal, milliseconds. */
+    shipEveryMs: z.number().int().min(100).max(60_000).default(2_000),
     /** The API server that the custom resources' specs are read from; its certificate authority comes by NODE_EXTRA_CA_CERTS. */
     kubernetes: z.strictObject({ url: z.url({ protocol: /^https?$/ }), tokenFile: file }).optional(),
     /** Where the result is written besides standard output: a container's termination message, 4 KiB at most. */

@@ -12,6 +12,8 @@ export const checkpointErrors = {
   SNAPSHOT_NOT_FOUND: "No copy holds a snapshot that can be read; the message says what stands in the way of each.",
   SNAPSHOT_TOO_LARGE: "The state has more pieces or files than one manifest may name.",
   SNAPSHOT_OVERDUE: "The snapshot took longer than its lock holds: its pieces could have been collected, so it is not finished.",
+  DATABASE_MISSING: "The configuration names no database: there is nothing to restore into, or to ship from.",
+  REQUEST_MISSING: "A restore needs the id of its request, so that it is done once.",
   SOURCE_INVALID: "A source gave two files of one path, or a path that is none.",
   CLOCK_BEHIND:
     "The clock stands before the newest snapshot: it was set back, or two machines disagree. The snapshot is numbered on.",

@@ -14,7 +14,7 @@ import {
   systemRandom,
 } from "@bellwether/service-kit";
 import { commands, isCommandName, usage } from "./commands/index.ts";
-import { runCommand } from "./commands/run-command.ts";
+import { runCommand, shortened } from "./commands/run-command.ts";
 import { checkpointConfig } from "./config.ts";
 import { openCopies } from "./copies/open-copy.ts";
 import { Envelope } from "./format/envelope.ts";
@@ -63,12 +63,13 @@ async function main(lifetime: Lifetime): Promise<void> {
     log,
     run: randomUUID(),
     onProgress: figures.progress.bind(figures),
+    onLag: figures.lag.bind(figures),
     signal: lifetime.signal,
   };
   const options = { all: values.all, snapshot: values.snapshot, request: values.request };
   const finished = await runCommand({ name, command: commands[name as keyof typeof commands] }, context, options);
   const line = `${JSON.stringify(finished)}\n`;
-  if (config.terminationFile !== undefined) writeFileSync(config.terminationFile, line.slice(0, terminationBytes));
+  if (config.terminationFile !== undefined) writeFileSync(config.terminationFile, shortened(finished, terminationBytes));
   await new Promise((resolve) => process.stdout.write(line, resolve));
   lifetime.stop(finished.ok ? 0 : 1);
 }

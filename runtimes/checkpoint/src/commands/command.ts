@@ -24,6 +24,8 @@ export interface CommandContext {
   /** Names this run among those of the same Checkpoint. */
   readonly run: string;
   readonly onProgress: (figure: "bytes" | "chunks", value: number) => void;
+  /** How much of the journal a copy lacks, milliseconds; undefined: nothing was shipped to it yet. */
+  readonly onLag: (copy: string, lagMs: number | undefined) => void;
   readonly signal: AbortSignal;
 }
 

@@ -1,10 +1,20 @@
 import type { Command } from "./command.ts";
 import { list } from "./list.ts";
 import { prune } from "./prune.ts";
+import { restore, trialRestore } from "./restore.ts";
+import { ship } from "./ship.ts";
 import { snapshot } from "./snapshot.ts";
 import { verify } from "./verify.ts";
 
-export const commands = { snapshot, verify, prune, list } as const satisfies Readonly<Record<string, Command>>;
+export const commands = {
+  snapshot,
+  verify,
+  prune,
+  list,
+  "trial-restore": trialRestore,
+  restore,
+  ship,
+} as const satisfies Readonly<Record<string, Command>>;
 
 export function isCommandName(name: string): name is keyof typeof commands {
   return Object.hasOwn(commands, name);

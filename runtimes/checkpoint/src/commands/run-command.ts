@@ -28,3 +28,15 @@ async function resultOf(command: Command, context: CommandContext, options: Comm
     return { ok: false, code: error.code, message: messageOf(error) };
   }
 }
+
+/** The result as one line of at most so many bytes: a result with long lists keeps its figures and says that it was shortened. */
+export function shortened(finished: Finished, mostBytes: number): string {
+  const whole = JSON.stringify(finished);
+  if (Buffer.byteLength(whole) <= mostBytes) return whole;
+  const isFigure = (value: unknown): boolean =>
+    typeof value === "string" ? value.length <= longestText : typeof value !== "object";
+  const figures = Object.entries(finished).filter(([, value]) => isFigure(value));
+  return JSON.stringify({ ...Object.fromEntries(figures), shortened: true });
+}
+
+const longestText = 300;

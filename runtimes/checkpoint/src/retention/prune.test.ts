@@ -116,6 +116,22 @@ describe("pruning", () => {
     expect((await checkpoint.prune([disk])).removed).not.toEqual([]);
   });
 
+  test("forgets what was shipped before the oldest snapshot that stays, and nothing later", async () => {
+    const segments: [string, number][] = [
+      ["journal/a/1", -4 * hourMs],
+      ["journal/a/2", -3 * hourMs],
+      ["journal/a/3", -hourMs],
+      ["journal/a/4", 0],
+    ];
+    for (const [key, ageMs] of segments) {
+      disk.nowMs = checkpoint.nowMs + ageMs;
+      await disk.put(key, Buffer.from(key), { ifAbsent: true });
+    }
+    later(0);
+    expect((await checkpoint.prune([disk])).copies).toMatchObject([{ segments: 2 }]);
+    expect(disk.keys("journal/")).toEqual(["journal/a/3", "journal/a/4"]);
+  });
+
   test("forgets quarantined objects after a month", async () => {
     disk.damage(disk.keys("chunks/")[0]!, (bytes) => bytes.subarray(1));
     await checkpoint.verify([disk, bucket]);

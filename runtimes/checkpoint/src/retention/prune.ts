@@ -26,6 +26,8 @@ export interface PrunedCopy {
   readonly name: string;
   readonly fault?: CopyFault;
   readonly chunks: number;
+  /** Of the shipped journal: what the oldest snapshot that stays already holds. */
+  readonly segments: number;
   /** Quarantined objects and half-written files of long ago. */
   readonly leftovers: number;
 }
@@ -65,6 +67,7 @@ export async function pruneCopies(parts: PruneParts, signal: AbortSignal): Promi
 class PruneSession {
   readonly session: CopySession;
   chunks = 0;
+  segments = 0;
   leftovers = 0;
 
   constructor(session: CopySession) {
@@ -106,20 +109,23 @@ async function prune(parts: PruneParts, sessions: readonly PruneSession[], signa
     copyUnknown: sessions.some(({ session }) => !session.alive),
     manifestUnreadable: after.unreadable.length > 0,
   };
+  const oldestMs = Math.min(...after.entries.map(({ takenAtMs }) => takenAtMs)) - parts.graceMs;
   let postponed: string | undefined;
   for (const each of sessions) {
     const plan = orphansOf(parts, each.session, { named: after.named, obstacles });
     if ("because" in plan) postponed = plan.because;
     each.chunks = await each.deleteAll(plan.collect, signal);
+    if (!("because" in plan)) each.segments = await each.deleteAll(await oldSegments(each.session, oldestMs), signal);
     await sweep(each, parts, signal);
   }
   return {
     kept: after.entries.map(({ id }) => id),
     removed: removed.map(({ id }) => id),
-    copies: sessions.map(({ session: { copy, fault }, chunks, leftovers }) => ({
+    copies: sessions.map(({ session: { copy, fault }, chunks, segments, leftovers }) => ({
       name: copy.name,
       ...(fault && { fault }),
       chunks,
+      segments,
       leftovers,
     })),
     ...(postponed !== undefined && { postponed }),
@@ -174,6 +180,16 @@ function orphansOf(
 ): OrphanPlan {
   const nowMs = Math.min(clock.nowMs(), session.copyNowMs);
   return planOrphans({ chunks: [...session.chunks.values()], named, nowMs, graceMs }, obstacles);
+}
+
+/** Segments shipped before the oldest snapshot was taken; with no snapshot there is none that they could be replayed on, and all stay. */
+async function oldSegments(session: CopySession, oldestMs: number): Promise<string[]> {
+  const old: string[] = [];
+  if (!Number.isFinite(oldestMs)) return old;
+  await session.attempt(async () => {
+    for await (const { key, modifiedMs } of session.copy.list(prefixes.journal)) if (modifiedMs < oldestMs) old.push(key);
+  });
+  return old;
 }
 
 /** Quarantined objects are kept for who wants to know what happened, not for ever. */
