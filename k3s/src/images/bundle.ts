@@ -23,6 +23,8 @@ export async function bundleService(image: ServiceImage, outputDirectory: string
     bundle: true,
     platform: "node",
     format: "esm",
+    // What is imported late stays a file of its own: Node keeps the text of every file it has read. A program of several entries may read only its own.
+    splitting: Object.keys(entryPoints).length === 1,
     target: "node24",
     banner: { js: banner },
     // Optional native parts that are looked for at run time and do without.

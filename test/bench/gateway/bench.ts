@@ -21,6 +21,7 @@ const name = "gateway";
 const root = new URL("../../../", import.meta.url).pathname;
 const seconds = Number(process.env["BELLWETHER_BENCH_SECONDS"] ?? 8);
 const connections = 32;
+/** Instead of times: memory over so many requests. A million take ten minutes. */
 const requests = Number(process.env["BELLWETHER_BENCH_REQUESTS"] ?? 0);
 /** For whoever looks for where the time goes: `--cpu-prof --cpu-prof-dir=DIR`, `--trace-gc`. */
 const nodeArguments = process.env["BELLWETHER_BENCH_NODE_ARGUMENTS"]?.split(" ") ?? [];
@@ -30,7 +31,7 @@ export async function bench(): Promise<BenchResult> {
   if (missing !== undefined) return { name, rows: [], skipped: missing };
   const surroundings = await Surroundings.start();
   try {
-    return { name, rows: await measure(surroundings) };
+    return { name, rows: requests > 0 ? await memory(surroundings) : await measure(surroundings) };
   } finally {
     closeConnections();
     await surroundings.stop();
@@ -47,7 +48,7 @@ async function measure(around: Surroundings): Promise<BenchRow[]> {
   const peer = around.peer();
   if (peer) rows.push(...added("peer", { base, samples: await openLoop(peer, { perSecond: 1_000, seconds }) }));
   rows.push(...(await throughput(around)), ...(await firstChunks(around)), ...(await shortcuts(around)));
-  rows.push(...(await memory(around)));
+  rows.push({ metric: "gateway: resident memory at the end", value: around.residentMiB(), unit: "MiB", goal: "≤ 150" });
   return rows;
 }
 
@@ -112,21 +113,22 @@ async function shortcuts(around: Surroundings): Promise<BenchRow[]> {
   ];
 }
 
-/** What it holds on to: after so many requests more (BELLWETHER_BENCH_REQUESTS, a million takes about ten minutes), read ten times on the way. */
+/** What it holds on to, read ten times on the way: nothing piles up in front of it, as in a measurement of times on a busy machine. */
 async function memory(around: Surroundings): Promise<BenchRow[]> {
-  const rows: BenchRow[] = [];
+  const rows: BenchRow[] = [{ metric: "gateway: resident memory at the start", value: around.residentMiB(), unit: "MiB" }];
   const target = around.gateway();
   for (let done = 0; done < requests;) {
     const share = Math.min(Math.ceil(requests / 10), requests - done);
     const { failed } = await closedLoop(target, { connections, requests: share });
     done += share;
     rows.push({
-      metric: `gateway: resident memory after ${done.toLocaleString("en")} more requests, ${failed} failed`,
+      metric: `gateway: resident memory after ${done.toLocaleString("en")} requests, ${failed} of the last failed`,
       value: around.residentMiB(),
       unit: "MiB",
+      goal: "≤ 150",
     });
   }
-  return [...rows, { metric: "gateway: resident memory at the end", value: around.residentMiB(), unit: "MiB", goal: "≤ 150" }];
+  return rows;
 }
 
 interface Asking {

@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { nextTick } from "node:process";
 import { type Clock, type Logger, hasCode, messageOf } from "@bellwether/service-kit";
 import type { StreamedAnswer } from "../answering/answer.ts";
 import { openAiError } from "./error-form.ts";
@@ -20,19 +21,54 @@ export interface StreamOptions {
  */
 export async function streamAnswer(response: ServerResponse, answer: StreamedAnswer, options: StreamOptions): Promise<void> {
   const chunks = new ChunkWriter(answer.notes, options);
+  const writer = new TogetherWriter(response);
   response.on("error", (error) => options.log.debug({ err: error }, "a reader of a stream has gone"));
   response.writeHead(200, { ...options.headers, "content-type": "text/event-stream", "cache-control": "no-store" });
   try {
     for await (const piece of answer.pieces) {
       const text = chunks.chunk(piece);
-      if (text !== "" && !response.destroyed && !response.write(text)) await drained(response, options);
+      if (text === "" || response.destroyed) continue;
+      writer.write(text);
+      if (response.writableNeedDrain) await drained(response, options);
     }
-    response.end(chunks.end());
+    writer.end(chunks.end());
   } catch (error) {
     const code = hasCode(error) ? error.code : "INTERNAL";
     if (code === "INTERNAL") options.log.error({ err: error }, "a stream failed");
     const message = code === "INTERNAL" ? "an unexpected fault; the service's log has the cause" : messageOf(error);
-    response.end(`data: ${JSON.stringify(openAiError(502, { code, message }))}\n\n`);
+    writer.end(`data: ${JSON.stringify(openAiError(502, { code, message }))}\n\n`);
+  }
+}
+
+/** The first piece leaves at once, and those that come in one packet after it leave in one: a write costs more than all else that is done for a piece. */
+class TogetherWriter {
+  readonly #response: ServerResponse;
+  #waiting: string | undefined;
+  #isFirst = true;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+  }
+
+  write(text: string): void {
+    if (this.#isFirst) this.#response.write(text);
+    else if (this.#waiting !== undefined) this.#waiting += text;
+    else {
+      this.#waiting = text;
+      nextTick(() => this.#flush());
+    }
+    this.#isFirst = false;
+  }
+
+  end(text: string): void {
+    const waiting = this.#waiting ?? "";
+    this.#waiting = undefined;
+    this.#response.end(waiting + text);
+  }
+
+  #flush(): void {
+    if (this.#waiting !== undefined && !this.#response.destroyed) this.#response.write(this.#waiting);
+    this.#waiting = undefined;
   }
 }
 

@@ -46,7 +46,7 @@ export interface AnswerCacheParts {
   readonly times: CacheTimes;
   /** Hears of every answer that is kept; never waited for. */
   readonly remember: (row: AnswerRow) => void;
-  readonly clock: Pick<Clock, "nowMs">;
+  readonly clock: Pick<Clock, "nowMs" | "setTimeout">;
   readonly log: Logger;
 }
 
@@ -55,6 +55,7 @@ function answerKey(key: string): string {
   return `bellwether:answer:${key}`;
 }
 
+const writeTogetherMs = 10;
 /** What this process itself has kept is answered from here, without a way to the store and back. */
 const recentLimits = { maxEntries: 2_000, maxCharacters: 4 * 1_048_576 };
 
@@ -62,6 +63,7 @@ const recentLimits = { maxEntries: 2_000, maxCharacters: 4 * 1_048_576 };
 export class AnswerCache {
   readonly #parts: AnswerCacheParts;
   readonly #recent: ExpiringMap<FoundAnswer>;
+  #writing: Promise<void> | undefined;
 
   constructor(parts: AnswerCacheParts) {
     this.#parts = parts;
@@ -108,7 +110,20 @@ export class AnswerCache {
       { model, completion: { content, finishReason: "stop", usage: used, ...(reasoning !== undefined && { reasoning }) } },
       { characters: text.length, ttlMs: kept.ttlMs },
     );
+    await this.#together();
     await this.#quietly(() => this.#parts.store.set(answerKey(key), text, kept.ttlMs));
+  }
+
+  /** Answers that come within a moment go to the store in one message: this process knows them already, and a message each cost a tenth of a request. */
+  #together(): Promise<void> {
+    const wait = (): Promise<void> =>
+      new Promise((resolve) => {
+        this.#parts.clock.setTimeout(() => {
+          this.#writing = undefined;
+          resolve();
+        }, writeTogetherMs);
+      });
+    return (this.#writing ??= wait());
   }
 
   /** Puts rows of an earlier life back; those that are over are left. */
