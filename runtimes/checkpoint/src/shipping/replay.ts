@@ -115,8 +115,6 @@ class Replay {
     const lastLsn = due.at(-1)?.endLsn;
     if (lastLsn !== undefined) {
       await inTransaction(this.#client, async () => {
-        // A crash takes the scratch database with it anyway.
-        await this.#client.query("set local synchronous_commit = off");
         for (const each of due) await this.#applier.apply(each);
         const sql =
           "insert into bellwether_checkpoint.replayed (lsn) values ($1) on conflict (only_row) do update set lsn = excluded.lsn";

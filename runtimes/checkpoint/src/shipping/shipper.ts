@@ -1,7 +1,7 @@
 import { type Clock, type Logger, messageOf } from "@bellwether/service-kit";
 import type { Client } from "pg";
 import { databaseError } from "../source-postgres/errors.ts";
-import { connect } from "../source-postgres/session.ts";
+import { codedFault, connect } from "../source-postgres/session.ts";
 import { shippingTable } from "../source-postgres/shipped-state.ts";
 import { decodeChanges, formatLsn, parseLsn } from "./decode-changes.ts";
 import { type ShippedTransaction, encodeSegment, segmentKey } from "./segment.ts";
@@ -67,8 +67,8 @@ export class Shipper {
    * @throws CodedError POSTGRES_UNREACHABLE, SHIPPING_UNSUPPORTED, SHIPPING_BUSY, or what the target throws: call it again
    */
   async ship(): Promise<number> {
+    const client = (this.#client ??= await this.#open());
     try {
-      const client = (this.#client ??= await this.#open());
       for (let segments = 0; ;) {
         const askedAtMs = this.#options.clock.nowMs();
         const peeked = await this.#peek(client);
@@ -80,7 +80,7 @@ export class Shipper {
     } catch (error) {
       // Where it stands is read again: whether a statement arrived is unknown.
       await this.close();
-      throw error;
+      throw codedFault(error, client);
     }
   }
 
@@ -129,7 +129,7 @@ export class Shipper {
       return client;
     } catch (error) {
       await client.end();
-      throw error;
+      throw codedFault(error, client);
     }
   }
 

@@ -3,7 +3,7 @@ import type { Absent, Captured, Source, SourceFile, SourceName } from "../source
 import { type Catalogue, type TableShape, readCatalogue, tableName } from "./catalogue.ts";
 import { type Fold, foldsOf } from "./folds.ts";
 import { type JournalPosition, readPosition } from "./position.ts";
-import { connect } from "./session.ts";
+import { codedFault, connect } from "./session.ts";
 import { readShipped } from "./shipped-state.ts";
 import { type StoredMigration, readMigrations } from "./stored-migrations.ts";
 import { type Copied, copyOut, tableSql } from "./table-copy.ts";
@@ -109,7 +109,7 @@ async function hold(dsn: string): Promise<Held> {
     return { client, snapshotId: rows[0]?.id ?? "", catalogue, migrations, position };
   } catch (error) {
     await client.end();
-    throw error;
+    throw codedFault(error, client);
   }
 }
 
@@ -121,7 +121,7 @@ async function join(dsn: string, snapshotId: string): Promise<Client> {
     return client;
   } catch (error) {
     await client.end();
-    throw error;
+    throw codedFault(error, client);
   }
 }
 

@@ -3,6 +3,7 @@ import { CodedError } from "@bellwether/service-kit";
 /** Error codes of capturing, shipping and restoring Postgres, with what they mean and what to do. */
 export const databaseErrors = {
   POSTGRES_UNREACHABLE: "Postgres does not answer. Nothing is half-done that the next run does not finish or make anew.",
+  POSTGRES_REFUSED: "Postgres does not let the role do what is needed, or the database is damaged; the message has its words.",
   SCHEMA_SQL_MISSING:
     "A schema's migrations are not stored in its database: start its service once in this version, which stores them.",
   CAPTURE_INCOMPLETE: "A snapshot lacks a file that a restore needs, or has it out of order: it is of another program.",

@@ -1,5 +1,5 @@
-import { messageOf } from "@bellwether/service-kit";
-import { Client } from "pg";
+import { CodedError, messageOf } from "@bellwether/service-kit";
+import { Client, type ClientBase, DatabaseError } from "pg";
 import { databaseError } from "./errors.ts";
 
 /**
@@ -20,6 +20,23 @@ const settings = {
 } as const;
 
 const connectTimeoutMs = 10_000;
+/** Connections that ended without being asked to. */
+const broken = new WeakSet<ClientBase>();
+/** SQLSTATE classes of a server that is not there, not any more, not yet, or out of room (https://www.postgresql.org/docs/current/errcodes-appendix.html). */
+const awayClasses = new Set(["08", "53", "57", "58"]);
+
+/** What Postgres said, by a code of ours; anything that did not come from Postgres is as it was. */
+export function codedFault(error: unknown, client: ClientBase): unknown {
+  if (error instanceof CodedError) return error;
+  const state = error instanceof DatabaseError ? (error.code ?? "XX000") : undefined;
+  if (state === undefined ? broken.has(client) : awayClasses.has(state.slice(0, 2)))
+    return databaseError("POSTGRES_UNREACHABLE", `Postgres has broken off: ${messageOf(error)}`, { cause: error });
+  if (state === undefined) return error;
+  return databaseError("POSTGRES_REFUSED", `Postgres refuses: ${messageOf(error)} (${state})`, {
+    context: { state },
+    cause: error,
+  });
+}
 
 /** @throws CodedError POSTGRES_UNREACHABLE */
 export async function connect(dsn: string, applicationName: string): Promise<Client> {
@@ -32,7 +49,7 @@ export async function connect(dsn: string, applicationName: string): Promise<Cli
     options: options.join(" "),
   });
   // A connection that breaks while nobody asks anything would otherwise end the process; the next question says it as well.
-  client.on("error", () => undefined);
+  client.on("error", () => void broken.add(client));
   try {
     await client.connect();
     return client;
@@ -47,6 +64,8 @@ export async function withSession<T>(dsn: string, applicationName: string, work:
   const client = await connect(dsn, applicationName);
   try {
     return await work(client);
+  } catch (error) {
+    throw codedFault(error, client);
   } finally {
     await client.end();
   }

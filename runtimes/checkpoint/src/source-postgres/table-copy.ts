@@ -3,7 +3,7 @@ import type { ClientBase } from "pg";
 import { to as copyTo } from "pg-copy-streams";
 import { z } from "zod";
 import { type TableShape, quotedTable } from "./catalogue.ts";
-import { quoted } from "./session.ts";
+import { codedFault, quoted } from "./session.ts";
 
 /** What a file of COPY holds. */
 export const copiedShape = z.object({
@@ -34,8 +34,7 @@ export async function* copyOut(client: ClientBase, sql: string, done: (copied: C
   const hash = createHash("sha256");
   let [rows, bytes, held] = [0, 0, 0];
   let pieces: Buffer[] = [];
-  const stream = client.query(copyTo(`copy (${sql}) to stdout`));
-  for await (const piece of stream as AsyncIterable<Buffer>) {
+  for await (const piece of copyPieces(client, sql)) {
     hash.update(piece);
     rows += lineFeeds(piece);
     bytes += piece.length;
@@ -47,6 +46,14 @@ export async function* copyOut(client: ClientBase, sql: string, done: (copied: C
   }
   if (held > 0) yield Buffer.concat(pieces);
   done({ rows, bytes, sha256: hash.digest("hex") });
+}
+
+async function* copyPieces(client: ClientBase, sql: string): AsyncIterable<Buffer> {
+  try {
+    yield* client.query(copyTo(`copy (${sql}) to stdout`)) as AsyncIterable<Buffer>;
+  } catch (error) {
+    throw codedFault(error, client);
+  }
 }
 
 /** Reads a query's answer to its end for its figures alone. */
