@@ -163,6 +163,14 @@ describe("its status", () => {
     expect(status(heard({ equity: "9000" }), first, true).equity).toBe("9000");
   });
 
+  test("tells no equity before an account has been opened, and the first at once", () => {
+    const account = { name: "paper", ready: false, message: "", equity: "0", drift: [] };
+    const first = status(heard({ equity: "0", accounts: [{ ...account, opened: false }] }));
+    expect(first).not.toHaveProperty("equityRounded");
+    expect(first.accounts).toEqual([{ name: "paper", ready: false }]);
+    expect(status(heard(), first, false)).toMatchObject({ equityRounded: "9900.00" });
+  });
+
   test("is not moved by the time of a reconciliation alone", () => {
     const first = status(heard());
     const later = heard({

@@ -37,7 +37,7 @@ export function statusOf({ policy, plan, word, figuresDue, nowMs }: StatusInput)
   const generation = policy.metadata.generation ?? 0;
   const view = word.heard ? word.view : undefined;
   const { limits } = effectiveRiskPolicySpec(policy.spec);
-  const figures = view && (figuresDue || previous.equity === undefined) ? liveFigures(view) : kept(previous);
+  const figures = view && hasOpened(view) && (figuresDue || previous.equity === undefined) ? liveFigures(view) : kept(previous);
   const breakers = view?.breakers
     ? breakerStatuses(view.breakers, { previous: previous.breakers, figuresDue })
     : previous.breakers;
@@ -54,6 +54,11 @@ export function statusOf({ policy, plan, word, figuresDue, nowMs }: StatusInput)
     accounts: view ? accountsOf(view, previous, figuresDue) : previous.accounts?.map((account) => ({ ...account, ready: false })),
   };
   return Object.fromEntries(Object.entries(status).filter(([, member]) => member !== undefined));
+}
+
+/** Before that there is no equity that could be 0.00, and the first that is told stands for a while. */
+function hasOpened({ accounts }: PortfolioView): boolean {
+  return accounts.length === 0 || accounts.some(({ opened }) => opened !== false);
 }
 
 function kept(previous: RiskPolicyStatus): Figures {
@@ -76,14 +81,14 @@ function accountsOf(
   previous: RiskPolicyStatus,
   figuresDue: boolean,
 ): NonNullable<RiskPolicyStatus["accounts"]> {
-  return view.accounts.map(({ name, ready, message, equity, lastReconciledTime, drift }) => {
+  return view.accounts.map(({ name, ready, message, opened, equity, lastReconciledTime, drift }) => {
     const before = previous.accounts?.find((account) => account.name === name);
     const reconciled = reconciledTime(lastReconciledTime, before?.lastReconciledTime);
     return {
       name,
       ready,
       ...(message !== "" && { message }),
-      equity: figuresDue || before?.equity === undefined ? equity : before.equity,
+      ...(opened !== false && { equity: figuresDue || before?.equity === undefined ? equity : before.equity }),
       ...(reconciled !== undefined && { lastReconciledTime: reconciled }),
       ...(drift.length > 0 && { drift: drift.map((entry) => ({ ...entry })) }),
     };

@@ -186,6 +186,7 @@ function accountView(
     name,
     ready,
     message: message.slice(0, 500),
+    ...(!opened && { opened }),
     equity: formatDecimal(accountEquity(book, policy.baseCurrency)),
     ...(marketTimeMs > 0 && { marketTime: marketTimeMs }),
     ...(reconciled && { lastReconciledTime: reconciled.atMs }),

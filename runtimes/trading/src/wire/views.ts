@@ -110,6 +110,8 @@ export const portfolioView = z.strictObject({
         name: z.string().max(40),
         ready: z.boolean(),
         message: z.string().max(500),
+        /** False: the opening balances have not been read yet, and `equity` is nobody's. Absent: true. */
+        opened: z.boolean().optional(),
         equity: decimalString,
         marketTime: instantMs.optional(),
         lastReconciledTime: instantMs.optional(),
