@@ -263,6 +263,8 @@ export class OrderDesk {
 
   /** @throws CodedError VENUE_UNREACHABLE when it is armed and cannot be taken off: then nothing was placed */
   #withoutDeadMan(place: () => Promise<void>): Promise<void> {
+    // Without a switch no leg has to wait for another one's answer.
+    if (!this.#options.venue.cancelAllAfter) return place();
     return this.#queue.run(deadManKey, async () => {
       if (this.#armedAtMs !== undefined) await this.#setDeadMan(0);
       await place();
@@ -342,6 +344,7 @@ export class OrderDesk {
     if (order.side === "buy") {
       this.#options.risk.requireHeard();
       this.discrepancies.requireNone();
+      this.#protection?.requireLooked();
     }
     const lastPrice = this.#options.lastPrice(order.market);
     const notional = checkOrder(order, { account, rules, hardCaps, lastPrice, restingLegs: venue.protective !== undefined });

@@ -52,6 +52,10 @@ export interface ProtectionOptions {
 
 /** Looks, acts, and looks again at what it has changed; what is left then waits for the next sweep. */
 const mostRounds = 5;
+/** Scopes that are kept side by side: a request that hangs keeps no other position waiting for its stop. */
+const parallelScopes = 16;
+/** Longest that a look at a scope's legs may take before nothing is bought any more. */
+const mostLookMs = 5_000;
 const firstRetryMs = 1_000;
 const longestRetryMs = 300_000;
 /** Venues keep what has executed for longer than this; a leg that is nowhere after it may have executed. */
@@ -69,6 +73,8 @@ export class Protection {
   readonly #queue = new KeyedQueue();
   /** Refused placements in a row, of each order. */
   readonly #refusals = new Map<string, { readonly count: number; readonly retryAtMs: number; readonly reason: string }>();
+  /** Since when each look that is under way, or waits for its turn, is owed. */
+  readonly #looksSinceMs = new Map<object, number>();
 
   constructor(options: ProtectionOptions) {
     this.#options = options;
@@ -76,14 +82,32 @@ export class Protection {
 
   /** Brings the legs of these scopes to what they should be; errors are logged, the next sweep tries again. */
   async keep(scopes: readonly ProtectionScope[]): Promise<void> {
-    for (const scope of scopes) {
-      try {
-        await this.#exclusive(scope, () => this.#kept(scope));
-      } catch (error) {
-        if (hasCode(error, "VENUE_INCONSISTENT")) this.#options.discrepancies.note(scopeKey(scope), error.message);
-        this.#options.log.warn({ err: error, ...scope }, "protective legs could not be kept; they will be looked at again");
-      }
+    const look = {};
+    this.#looksSinceMs.set(look, this.#options.clock.nowMs());
+    try {
+      for (let start = 0; start < scopes.length; start += parallelScopes)
+        await Promise.all(scopes.slice(start, start + parallelScopes).map((scope) => this.#keepOne(scope)));
+    } finally {
+      this.#looksSinceMs.delete(look);
     }
+  }
+
+  async #keepOne(scope: ProtectionScope): Promise<void> {
+    try {
+      await this.#exclusive(scope, () => this.#kept(scope));
+    } catch (error) {
+      if (hasCode(error, "VENUE_INCONSISTENT")) this.#options.discrepancies.note(scopeKey(scope), error.message);
+      this.#options.log.warn({ err: error, ...scope }, "protective legs could not be kept; they will be looked at again");
+    }
+  }
+
+  /** While a look does not come to its end nobody knows what stands without its legs. @throws CodedError VENUE_STALE */
+  requireLooked(): void {
+    const sinceMs = Math.min(...this.#looksSinceMs.values());
+    const waitedMs = this.#options.clock.nowMs() - sinceMs;
+    if (waitedMs <= mostLookMs) return;
+    const message = `VenueStale: protective legs wait for an answer of the venue for ${Math.round(waitedMs / 1_000)} s`;
+    throw new CodedError<BrokerErrorCode>("VENUE_STALE", message, { context: { waitedMs } });
   }
 
   /**
