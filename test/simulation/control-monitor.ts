@@ -3,6 +3,9 @@ import type { MemoryPostgres } from "./journal/memory-postgres.ts";
 import type { Row } from "./journal/tables.ts";
 import { Violation } from "./violation.ts";
 
+/** What becomes of a deleted strategy's position. */
+export type OnDelete = "Keep" | "Flatten";
+
 interface Phase {
   readonly phase: string;
   readonly episode: number;
@@ -22,7 +25,7 @@ const racedMs = 2_000;
 export class ControlMonitor {
   readonly #server: MemoryPostgres;
   readonly #nowMs: () => number;
-  readonly #deleted = new Set<string>();
+  readonly #deleted = new Map<string, OnDelete>();
   #phases = new Map<string, Phase>();
   /** The states as they were read last: most commits change none of them. */
   #states = "";
@@ -45,9 +48,14 @@ export class ControlMonitor {
     if (this.#violation) throw this.#violation;
   }
 
-  deleted(uid: string): void {
-    this.#deleted.add(uid);
+  deleted(uid: string, onDelete: OnDelete): void {
+    this.#deleted.set(uid, onDelete);
     this.seen.deletions += 1;
+  }
+
+  /** A person has deleted it, and its position stays: it belongs to nobody then. */
+  isKept(uid: string): boolean {
+    return this.#deleted.get(uid) === "Keep";
   }
 
   /** A breaker is tripped, or cools down: each of them sells everything here. */
@@ -71,8 +79,9 @@ export class ControlMonitor {
     this.seen.adoptions = this.#countEvents("Adopt");
     this.seen.halts = this.#countEvents("Halt");
     this.seen.resets = this.#countResets();
-    for (const uid of this.#deleted) {
+    for (const [uid, onDelete] of this.#deleted) {
       if (!this.#settled(uid)) throw new Violation(3, `strategy ${uid} was deleted and is never settled`);
+      if (onDelete === "Keep") continue;
       for (const row of this.#server.peek("risk.transfers")) {
         const cell = (name: string): unknown => this.#server.cell("risk.transfers", row, name);
         if (cell("kind") !== "Settlement" || cell("from_sub_account") !== uid || cell("asset") === "USDT") continue;
@@ -85,7 +94,7 @@ export class ControlMonitor {
 
   /** Whether nothing of a deletion is to be done any more. */
   get settled(): boolean {
-    return [...this.#deleted].every((uid) => this.#settled(uid));
+    return [...this.#deleted.keys()].every((uid) => this.#settled(uid));
   }
 
   #look(): void {

@@ -270,7 +270,7 @@ export class History {
     const [uid] = this.#registered;
     if (uid === undefined) return;
     this.#registered.delete(uid);
-    await this.#people.delete(uid);
+    await this.#people.delete(uid, this.#random.next() < 0.3 ? "Keep" : "Flatten");
   }
 
   async #haltAndResume(): Promise<void> {

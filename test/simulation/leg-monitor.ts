@@ -9,6 +9,8 @@ export interface LegMonitorOptions {
   readonly venue: VenueTruth;
   /** An order as risk has approved it. */
   readonly approved: (clientOrderId: string) => FinalOrder | undefined;
+  /** A deleted strategy whose position stays, and is nobody's to protect. */
+  readonly isKept: (uid: string) => boolean;
 }
 
 /** A rest below the market's step cannot be offered: of each entry at most one. */
@@ -65,7 +67,8 @@ export class LegMonitor {
 
   /** What a flattening has left, in words. */
   unsold(): string | undefined {
-    for (const [uid, held] of this.#held) if (held >= dust) return `${uid} holds ${formatDecimal(held)}`;
+    const { isKept } = this.#options;
+    for (const [uid, held] of this.#held) if (held >= dust && !isKept(uid)) return `${uid} holds ${formatDecimal(held)}`;
     const [leg] = this.#options.venue.legs.filter(({ state }) => state === "Working");
     return leg && `leg ${leg.clientId} rests`;
   }
@@ -114,7 +117,7 @@ export class LegMonitor {
   get settled(): boolean {
     for (const row of this.#options.server.peek("broker.protective_orders"))
       if (untold.has(String(this.#cell(row, "state")))) return false;
-    return this.#naked() === undefined;
+    return this.#naked() === undefined && this.#left() === undefined;
   }
 
   checkEnd(): void {
@@ -130,8 +133,8 @@ export class LegMonitor {
       if (!there.has(id) && !neverThere.has(state))
         throw new Violation(2, `leg ${id} is ${state} and the venue has never had it`);
     }
-    const naked = this.#naked();
-    if (naked !== undefined) throw new Violation(3, naked);
+    const found = this.#naked() ?? this.#left();
+    if (found !== undefined) throw new Violation(3, found);
   }
 
   /** What is held and was bought with legs, and no leg offers; in words. */
@@ -150,6 +153,12 @@ export class LegMonitor {
         return `${uid} holds ${formatDecimal(naked)} that no leg protects, and has bought ${formatDecimal(amount)} without any`;
     }
     return undefined;
+  }
+
+  /** Legs of a position that has been given up, in words. */
+  #left(): string | undefined {
+    const left = [...this.#resting().keys()].find((uid) => this.#options.isKept(uid));
+    return left === undefined ? undefined : `strategy ${left} is deleted and kept as it is, and legs of it rest`;
   }
 
   /** What legs of each strategy may still sell; two that belong together sell the same. */
@@ -202,7 +211,8 @@ export class LegMonitor {
   }
 
   #takenBack(clientOrderId: string): boolean {
-    const { server } = this.#options;
+    const { server, isKept } = this.#options;
+    if (isKept(this.#ownerOf(clientOrderId))) return true;
     const row = server.find("risk.orders", "client_order_id", clientOrderId);
     return row !== undefined && server.cell("risk.orders", row, "cancel_requested") === "all";
   }

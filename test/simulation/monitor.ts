@@ -14,7 +14,7 @@ import {
   parseDecimal,
   subtract,
 } from "@bellwether/trading";
-import { ControlMonitor } from "./control-monitor.ts";
+import { ControlMonitor, type OnDelete } from "./control-monitor.ts";
 import { LegMonitor, unitsOf } from "./leg-monitor.ts";
 import type { MemoryPostgres } from "./journal/memory-postgres.ts";
 import type { Row } from "./journal/tables.ts";
@@ -73,6 +73,7 @@ export class Monitor {
       server: options.server,
       venue: options.venue,
       approved: (id) => this.#approved.get(id),
+      isKept: (uid) => this.#control.isKept(uid),
     });
   }
 
@@ -85,8 +86,8 @@ export class Monitor {
     this.#held = held;
   }
 
-  deleted(uid: string): void {
-    this.#control.deleted(uid);
+  deleted(uid: string, onDelete: OnDelete): void {
+    this.#control.deleted(uid, onDelete);
   }
 
   /** What breakers and people have done so far. */

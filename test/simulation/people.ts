@@ -1,5 +1,6 @@
 import { hasCode } from "@bellwether/service-kit";
 import type { RiskService } from "../../runtimes/risk/src/service.ts";
+import type { OnDelete } from "./control-monitor.ts";
 import { Violation } from "./violation.ts";
 import { accountName } from "./world/broker-node.ts";
 import type { World } from "./world/world.ts";
@@ -67,10 +68,10 @@ export class People {
     }
   }
 
-  /** Deletes a strategy for good; what it holds is to be sold. */
-  async delete(uid: string): Promise<void> {
-    await this.insist(`deletion of ${uid}`, (service) => service.delete(uid, "Flatten"));
-    this.#world.monitor.deleted(uid);
+  /** Deletes a strategy for good. */
+  async delete(uid: string, onDelete: OnDelete): Promise<void> {
+    await this.insist(`deletion of ${uid}`, (service) => service.delete(uid, onDelete));
+    this.#world.monitor.deleted(uid, onDelete);
   }
 
   /** Another hand trades with the account's key: the account has to be held, until a person takes the venue's amounts for true. */
