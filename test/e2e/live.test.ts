@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type KubeObject, apply, condition, get, kubectl, list, query, waitFor } from "../cluster/kubectl.ts";
 import { skipReason } from "../cluster/prerequisites.ts";
 import { svmMissing } from "../venues/solana/svm-missing.ts";
-import { type LocalVenues, solBars, startVenues } from "./local-venues.ts";
+import { isLongForm } from "../suites/long-form.ts";
+import { type LocalVenues, accountId, solBars, startVenues } from "./local-venues.ts";
 import { programConfigMap, strategy } from "./manifests.ts";
 
 /*
@@ -20,6 +21,17 @@ export default defineStrategy({
     if (context.orders().length > 0) return;
     if (context.position.quantity === "0") context.buy({ notional: "50" });
     else context.sell({ all: true });
+  },
+});
+`;
+
+/** In once, with a stop and a target far from the price: both rest at the exchange until somebody sells. */
+const patient = `import { defineStrategy } from "@bellwether/agent";
+export default defineStrategy({
+  onBar(context) {
+    if (context.orders().length > 0 || context.position.quantity !== "0") return;
+    const [bar] = context.bars(1);
+    context.buy({ notional: "500", stopLoss: (bar.close * 0.5).toFixed(0), takeProfit: (bar.close * 2).toFixed(0) });
   },
 });
 `;
@@ -47,15 +59,26 @@ function policyManifest(venues: LocalVenues, exchangeSecret: string): string {
   });
 }
 
-const liveStrategy = (name: string, account: string, symbol: string): string =>
+interface LiveStrategy {
+  readonly name: string;
+  readonly account: string;
+  readonly symbol: string;
+  /** A ConfigMap with `program.ts`. */
+  readonly program: string;
+}
+
+const liveStrategy = ({ name, account, symbol, program }: LiveStrategy): string =>
   strategy({
     name,
     policy,
     account,
     mode: "Live",
-    program: "{source: {configMapRef: {name: live-program, key: program.ts}}}",
-    extra: '  acknowledgeLive: true\n  capital: {shareRatio: "0.5"}',
+    program: `{source: {configMapRef: {name: ${program}, key: program.ts}}}`,
+    extra: '  acknowledgeLive: true\n  onDelete: Flatten\n  capital: {shareRatio: "0.5"}',
   }).replace("BTC/USDT", symbol);
+
+const liveBtc = liveStrategy({ name: "live-btc", account: "exchange", symbol: "BTC/USDT", program: "patient-program" });
+const liveSol = liveStrategy({ name: "live-sol", account: "wallet", symbol: "SOL/USDT", program: "eager-program" });
 
 async function accountMessage(name: string): Promise<string> {
   const accounts = ((await get("riskpolicy", policy))?.status?.accounts ?? []) as { name: string; message?: string }[];
@@ -83,7 +106,8 @@ describe.skipIf(skipped)(`live trading${skipped ? ` (skipped: ${skipped})` : ""}
     const bars = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "sol-bars" }, data: { "bars.csv": solBars() } };
     // Too large for the annotation that a client-side apply keeps.
     await kubectl(["apply", "--server-side", "-f", "-"], { input: JSON.stringify(bars) });
-    await apply(programConfigMap("live-program", eager));
+    await apply(programConfigMap("eager-program", eager));
+    await apply(programConfigMap("patient-program", patient));
     await apply(secret("exchange-keys", venues.exchangeKeys));
     await apply(secret("wallet", { keypair: JSON.stringify(venues.keypair) }));
     await apply(policyManifest(venues, "nobody-made-this"));
@@ -91,7 +115,16 @@ describe.skipIf(skipped)(`live trading${skipped ? ` (skipped: ${skipped})` : ""}
   afterAll(async () => {
     await kubectl(["delete", "strategy", ...strategies, "--ignore-not-found"], { timeoutMs: 150_000 });
     await kubectl(["delete", "riskpolicy", policy, "--ignore-not-found"], { timeoutMs: 90_000 });
-    await kubectl(["delete", "configmap,secret", "sol-bars", "live-program", "exchange-keys", "wallet", "--ignore-not-found"]);
+    await kubectl([
+      "delete",
+      "configmap,secret",
+      "sol-bars",
+      "eager-program",
+      "patient-program",
+      "exchange-keys",
+      "wallet",
+      "--ignore-not-found",
+    ]);
     await venues?.stop();
   });
 
@@ -111,8 +144,8 @@ describe.skipIf(skipped)(`live trading${skipped ? ` (skipped: ${skipped})` : ""}
   });
 
   test("moves SOL on the local chain, and trades at the local exchange under ids that the journal knows", async () => {
-    await apply(liveStrategy("live-btc", "exchange", "BTC/USDT"));
-    await apply(liveStrategy("live-sol", "wallet", "SOL/USDT"));
+    await apply(liveBtc);
+    await apply(liveSol);
     const [btc, sol] = [await uidOf("live-btc"), await uidOf("live-sol")];
     await waitFor(async () => (await fillsOf(sol)) > 0, { timeoutMs: 150_000, what: "a swap in the journal" });
     expect(venues.landings()).toBeGreaterThan(0);
@@ -122,7 +155,9 @@ describe.skipIf(skipped)(`live trading${skipped ? ` (skipped: ${skipped})` : ""}
       what: "a fill at the exchange in the journal",
     });
     const placed = [...venues.exchange.exchange.orders.values()].map(({ clientOrderId }) => clientOrderId);
-    const known = await query("SELECT client_order_id AS id FROM broker.orders WHERE state <> 'NotSent'");
+    const known = await query(
+      "SELECT client_order_id AS id FROM broker.orders WHERE state <> 'NotSent' UNION SELECT venue_client_id FROM broker.protective_orders",
+    );
     expect(placed.length).toBeGreaterThan(0);
     expect(new Set(placed).size).toBe(placed.length);
     for (const id of placed) expect(known.map((row) => row["id"])).toContain(id);
@@ -149,6 +184,8 @@ describe.skipIf(skipped)(`live trading${skipped ? ` (skipped: ${skipped})` : ""}
       const atHalt = (await query(mine))[0]?.["n"];
       await pause(5_000); // Ten bars of the chain's market.
       expect((await query(mine))[0]?.["n"]).toBe(atHalt);
+      // What protects a position stays where it rests.
+      expect(restingLegs(venues)).toHaveLength(2);
     } finally {
       await kubectl(["scale", "deployment", "-l", "app.kubernetes.io/component=operator", "--replicas=1"]);
     }
@@ -162,4 +199,45 @@ describe.skipIf(skipped)(`live trading${skipped ? ` (skipped: ${skipped})` : ""}
       what: "trading again",
     });
   });
+
+  test("takes the stop and the target off the exchange before a deleted strategy's position is sold", async () => {
+    expect(restingLegs(venues)).toHaveLength(2);
+    await kubectl(["delete", "strategy", "live-btc"], { timeoutMs: 150_000 });
+    expect(restingLegs(venues)).toEqual([]);
+    const btc = venues.exchange.exchange.balances(accountId).find(({ asset }) => asset === "BTC");
+    expect(Number(btc?.locked)).toBe(0);
+    expect(Number(btc?.free)).toBeLessThan(0.0001);
+  });
+
+  // Waits for a lease of forty seconds: the rules of the claim have quicker tests.
+  if (isLongForm)
+    test("a policy that is deleted and made anew has its key again within a minute, and the holder before writes nothing", async () => {
+      await kubectl(["delete", "strategy", ...strategies, "--ignore-not-found"], { timeoutMs: 150_000 });
+      const before = `${(await get("riskpolicy", policy))?.metadata.uid ?? ""}/exchange`;
+      await kubectl(["delete", "riskpolicy", policy], { timeoutMs: 90_000 });
+      await apply(policyManifest(venues, "exchange-keys"));
+      const uid = (await get("riskpolicy", policy))?.metadata.uid ?? "";
+      await waitFor(async () => /AccountInUse/.test(await accountMessage("exchange")), {
+        timeoutMs: 60_000,
+        what: "a message that the key is still the other account's",
+      });
+      await waitFor(async () => condition(await get("riskpolicy", policy), "Ready")?.status === "True", {
+        timeoutMs: 120_000,
+        what: "both accounts of the new policy ready",
+      });
+      expect(await query("SELECT account_uid AS account FROM broker.account_keys")).toContainEqual({
+        account: `${uid}/exchange`,
+      });
+      const [fenced] = await query(`SELECT holder FROM broker.writer_epochs WHERE scope = '${before}'`);
+      expect(fenced?.["holder"]).toBe(`fenced by ${uid}/exchange`);
+      await apply(liveBtc);
+      const btc = await uidOf("live-btc");
+      await waitFor(async () => (await fillsOf(btc)) > 0, { timeoutMs: 150_000, what: "a fill under the new policy" });
+    });
 });
+
+/** Stops and targets of the account that wait at the exchange. */
+function restingLegs({ exchange }: LocalVenues): string[] {
+  const open = exchange.exchange.openOrders(accountId);
+  return open.filter(({ side }) => side === "sell").map(({ clientOrderId }) => clientOrderId);
+}

@@ -9,7 +9,8 @@ import { ExchangeServer } from "../venues/exchange/server.ts";
 import { memoryStore } from "../venues/exchange/store.ts";
 import { newKeypair } from "../integration/broker/solana-fixture.ts";
 
-const accountId = "local-1";
+/** Whose key the exchange takes. */
+export const accountId = "local-1";
 const slotMs = 50;
 const minuteMs = 60_000;
 const bars = 6_000;
