@@ -12,6 +12,7 @@ import { postgresSources } from "../../../runtimes/checkpoint/src/source-postgre
 import { readCatalogue, tableName } from "../../../runtimes/checkpoint/src/source-postgres/catalogue.ts";
 import { withSession } from "../../../runtimes/checkpoint/src/source-postgres/session.ts";
 import { measure, tableSql } from "../../../runtimes/checkpoint/src/source-postgres/table-copy.ts";
+import { Client } from "pg";
 import { gatewaySchema } from "../../../runtimes/gateway/src/journal/migrations/index.ts";
 import { riskSchema } from "../../../runtimes/risk/src/journal/migrations/index.ts";
 import { makeTemplate } from "../../simulation/world/world.ts";
@@ -122,6 +123,53 @@ export class Trader {
     await this.send(id);
     await this.fill(id);
     return id;
+  }
+}
+
+/** One connection that writes rows of its own, some of them again and again, in transactions that it leaves open as it is told. */
+export class WritingSession {
+  readonly #client: Client;
+  readonly #scope: string;
+  #inTransaction = false;
+
+  private constructor(client: Client, scope: string) {
+    this.#client = client;
+    this.#scope = scope;
+  }
+
+  static async open(postgres: TestPostgres, scope: string): Promise<WritingSession> {
+    const client = new Client({ connectionString: postgres.superuserDsn });
+    await client.connect();
+    return new WritingSession(client, scope);
+  }
+
+  /** @param kind 0 and 1 end a transaction, others write in one */
+  async act(kind: number): Promise<void> {
+    if (kind <= 1) {
+      await this.#client.query(kind === 0 ? "commit" : "rollback");
+      this.#inTransaction = false;
+      return;
+    }
+    if (!this.#inTransaction) await this.#client.query("begin");
+    this.#inTransaction = true;
+    const scope = [this.#scope];
+    if (kind <= 3) {
+      // A number of a sequence, drawn now and seen whenever the transaction ends.
+      await this.#client.query(
+        "insert into risk.halts (policy_uid, reason, set_by, cleared_at) values ($1, 'random', 'test', now())",
+        scope,
+      );
+    } else if (kind <= 5) {
+      await this.#client.query(
+        "insert into risk.peaks (scope, peak_equity) values ($1, 1) on conflict (scope) do update set peak_equity = risk.peaks.peak_equity + 1",
+        scope,
+      );
+    } else await this.#client.query("delete from risk.peaks where scope = $1", scope);
+  }
+
+  async close(): Promise<void> {
+    if (this.#inTransaction) await this.#client.query("commit");
+    await this.#client.end();
   }
 }
 

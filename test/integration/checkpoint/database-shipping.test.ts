@@ -1,4 +1,4 @@
-import { silentLogger, systemClock } from "@bellwether/service-kit";
+import { seededRandom, silentLogger, systemClock } from "@bellwether/service-kit";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { restorePostgres, trialRestorePostgres } from "../../../runtimes/checkpoint/src/restore-postgres/restore.ts";
@@ -10,6 +10,7 @@ import { isLongForm } from "../../suites/long-form.ts";
 import {
   SegmentStore,
   Trader,
+  WritingSession,
   capture,
   digests,
   fillJournal,
@@ -102,6 +103,38 @@ describe.skipIf(missing !== undefined)(`the journal, shipped as it is written ${
       await slow.end();
     }
   });
+
+  test.each(Array.from({ length: isLongForm ? 4 : 1 }, (_, index) => ({ seed: 7_000 + index })))(
+    "sessions that write, roll back and commit in any order, while it ships and snapshots are taken: seed $seed",
+    async ({ seed }) => {
+      const random = seededRandom(seed);
+      const pick = (count: number): number => Math.floor(random.next() * count);
+      const shipper = shipperTo(store);
+      await shipper.ship();
+      const sessions = await Promise.all(
+        Array.from({ length: 4 }, (_, index) => WritingSession.open(postgres, `${seed}-${index}`)),
+      );
+      const snapshots: HeldSnapshot[] = [];
+      try {
+        for (let step = 0; step < (isLongForm ? 120 : 40); step++) {
+          const kind = random.next();
+          if (kind < 0.85) await sessions[pick(sessions.length)]!.act(pick(7));
+          else if (kind < 0.97) await shipper.ship();
+          else if (snapshots.length < 1) snapshots.push(await capture(postgres.superuserDsn));
+        }
+        snapshots.push(await capture(postgres.superuserDsn));
+        for (const session of sessions) await session.act(pick(7));
+      } finally {
+        for (const session of sessions) await session.close();
+      }
+      await shipper.ship();
+      const expected = await digests(postgres.superuserDsn);
+      for (const snapshot of snapshots) {
+        const { contents, replayed } = await restored(snapshot, store);
+        expect({ contents, gaps: replayed.gaps }).toEqual({ contents: expected, gaps: [] });
+      }
+    },
+  );
 
   test("a shipper that dies between the target and its record, or behind it, ships nothing twice and loses nothing", async () => {
     const first = shipperTo(store);

@@ -10,6 +10,7 @@ import { findContradictions } from "../../../runtimes/checkpoint/src/restore-pos
 import { Shipper } from "../../../runtimes/checkpoint/src/shipping/shipper.ts";
 import { gatewaySchema } from "../../../runtimes/gateway/src/journal/migrations/index.ts";
 import { riskSchema } from "../../../runtimes/risk/src/journal/migrations/index.ts";
+import { postgresSources } from "../../../runtimes/checkpoint/src/source-postgres/capture.ts";
 import { withSession } from "../../../runtimes/checkpoint/src/source-postgres/session.ts";
 import { isLongForm } from "../../suites/long-form.ts";
 import { type TestPostgres, postgresMissing, rowsOf } from "../order-path/postgres.ts";
@@ -121,6 +122,21 @@ describe.skipIf(missing !== undefined)(`the journal's database, captured and res
       stop.abort();
       await trading;
     }
+  });
+
+  test("a server that goes away while it is read is told by its code, and the next snapshot is whole", async () => {
+    const [journal] = postgresSources({ dsn: () => postgres.superuserDsn });
+    const captured = await journal!.open(new AbortController().signal);
+    if ("because" in captured) throw new Error(captured.because);
+    const reading = async (): Promise<void> => {
+      for await (const { content } of captured.files()) {
+        for await (const piece of content) expect(piece.length).toBeGreaterThan(0);
+        await sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'bellwether-checkpoint'");
+      }
+    };
+    await expect(reading()).rejects.toMatchObject({ code: "POSTGRES_UNREACHABLE" });
+    await captured.close();
+    expect((await capture(postgres.superuserDsn)).position("Journal")).toBeDefined();
   });
 
   const fills = "journal/broker.fills.copy";
