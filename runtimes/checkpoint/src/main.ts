@@ -14,7 +14,7 @@ import {
   systemRandom,
 } from "@bellwether/service-kit";
 import { commands, isCommandName, usage } from "./commands/index.ts";
-import { runCommand, shortened } from "./commands/run-command.ts";
+import { type Finished, runCommand, shortened } from "./commands/run-command.ts";
 import { checkpointConfig } from "./config.ts";
 import { openCopies } from "./copies/open-copy.ts";
 import { Envelope } from "./format/envelope.ts";
@@ -67,11 +67,19 @@ async function main(lifetime: Lifetime): Promise<void> {
     signal: lifetime.signal,
   };
   const options = { all: values.all, snapshot: values.snapshot, request: values.request };
-  const finished = await runCommand({ name, command: commands[name as keyof typeof commands] }, context, options);
-  const line = `${JSON.stringify(finished)}\n`;
+  const working = runCommand({ name, command: commands[name as keyof typeof commands] }, context, options).then(tell);
+  // Asked to stop, a job lets go of what it holds first; one that did not get to its end must not look as if it had.
+  lifetime.onShutdown(async () => {
+    if (!(await working).ok) throw new Error("the job has failed");
+  });
+  const { ok } = await working;
+  lifetime.stop(ok ? 0 : 1);
+}
+
+async function tell(finished: Finished): Promise<Finished> {
   if (config.terminationFile !== undefined) writeFileSync(config.terminationFile, shortened(finished, terminationBytes));
-  await new Promise((resolve) => process.stdout.write(line, resolve));
-  lifetime.stop(finished.ok ? 0 : 1);
+  await new Promise((resolve) => process.stdout.write(`${JSON.stringify(finished)}\n`, resolve));
+  return finished;
 }
 
 function openKeys(): KeyRing {

@@ -50,7 +50,6 @@ const manifestSchema = z.strictObject({
 export type Manifest = z.infer<typeof manifestSchema>;
 export type ManifestFile = z.infer<typeof file>;
 export type HeldSource = z.infer<typeof heldSource>;
-export type AbsentSource = z.infer<typeof absentSource>;
 
 export function encodeManifest(manifest: Manifest): Buffer {
   return Buffer.from(JSON.stringify(manifest));

@@ -31,7 +31,6 @@ export const sequenceShape = z.object({
   table: z.string().max(130),
   column: z.string().max(63),
 });
-export type SequenceShape = z.infer<typeof sequenceShape>;
 
 /** What a schema is made of. `lines`: constraints, indexes, columns and rights, one sentence each, sorted. */
 export const catalogueShape = z.object({
