@@ -103,12 +103,20 @@ async function shortcuts(around: Surroundings): Promise<BenchRow[]> {
   const direct = after(await oneByOne(around.direct(), count), 100);
   const hits = after(await oneByOne(around.gateway({ same: true, temperature: 0 }), count), 100);
   const open = after(await oneByOne(around.gateway({ model: "broken" }), count), 100);
-  const row = (metric: string, values: { own: number[]; part: number; goal: string }): BenchRow => {
+  const row = (metric: string, values: { own: number[]; part: number; goal?: string }): BenchRow => {
     const [value, baseline] = [quantile(values.own, values.part), quantile(direct, values.part)];
-    return { metric: `gateway: ${metric}`, value, unit: "ms", goal: values.goal, baseline, ratio: value / baseline };
+    return {
+      metric: `gateway: ${metric}`,
+      value,
+      unit: "ms",
+      ...(values.goal !== undefined && { goal: values.goal }),
+      baseline,
+      ratio: value / baseline,
+    };
   };
   return [
     row("exact hit, p50", { own: hits, part: 0.5, goal: "≤ 1" }),
+    row("open breaker's answer, p50", { own: open, part: 0.5 }),
     row("open breaker's answer, p99", { own: open, part: 0.99, goal: "≤ 5" }),
   ];
 }
