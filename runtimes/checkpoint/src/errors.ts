@@ -14,6 +14,7 @@ export const checkpointErrors = {
   SNAPSHOT_OVERDUE: "The snapshot took longer than its lock holds: its pieces could have been collected, so it is not finished.",
   DATABASE_MISSING: "The configuration names no database: there is nothing to restore into, or to ship from.",
   REQUEST_MISSING: "A restore needs the id of its request, so that it is done once.",
+  SPECS_UNREADABLE: "The API server does not list the custom resources; the message says why.",
   SOURCE_INVALID: "A source gave two files of one path, or a path that is none.",
   CLOCK_BEHIND:
     "The clock stands before the newest snapshot: it was set back, or two machines disagree. The snapshot is numbered on.",

@@ -57,7 +57,7 @@ async function main(lifetime: Lifetime): Promise<void> {
   const context = {
     config,
     copies,
-    sources: openSources(config),
+    sources: openSources(config, { fetch }),
     envelope: new Envelope(openKeys()),
     clock,
     log,
