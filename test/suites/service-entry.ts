@@ -8,6 +8,15 @@ const root = path.resolve(import.meta.dirname, "../..");
 
 /** The file that starts a service. */
 export function serviceEntry(name: "risk" | "broker" | "gateway"): string {
+  return bundleOf(name) ?? path.join(root, "runtimes", name, "src/main.ts");
+}
+
+/** The file that is `kubectl bellwether`. */
+export function pluginEntry(): string {
+  return bundleOf("plugin") ?? path.join(root, "plugin/src/main.ts");
+}
+
+function bundleOf(name: string): string | undefined {
   const bundles = process.env[bundlesVariable];
-  return bundles === undefined ? path.join(root, "runtimes", name, "src/main.ts") : path.join(bundles, name, "app/main.mjs");
+  return bundles && path.join(bundles, name, "app/main.mjs");
 }

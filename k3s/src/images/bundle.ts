@@ -10,7 +10,7 @@ const banner =
  * Bundles a service into `<outputDirectory>/app/<entry>.mjs`, each with everything it needs: no node_modules in the image.
  * The output depends on the sources only, so that its hash can name the image.
  */
-export async function bundleService(image: ServiceImage, outputDirectory: string): Promise<void> {
+export async function bundleService(image: Pick<ServiceImage, "workspace" | "entries">, outputDirectory: string): Promise<void> {
   const workspace = path.join(repositoryRoot, image.workspace);
   const entryPoints = Object.fromEntries(
     Object.entries(image.entries).map(([name, entry]) => [name, path.join(workspace, entry)]),

@@ -1,8 +1,7 @@
 import { spawn } from "node:child_process";
 import process from "node:process";
 import { inherited } from "../../suites/inherited.ts";
-
-const main = new URL("../../../plugin/src/main.ts", import.meta.url).pathname;
+import { pluginEntry } from "../../suites/service-entry.ts";
 
 export interface CommandResult {
   readonly code: number;
@@ -13,7 +12,7 @@ export interface CommandResult {
 /** Runs the plugin as a person would, without a terminal. */
 export function bellwether(kubeconfig: string, args: readonly string[]): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], {
+    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", pluginEntry(), ...args], {
       env: { ...inherited(), KUBECONFIG: kubeconfig },
       stdio: ["ignore", "pipe", "pipe"],
     });
