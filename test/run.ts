@@ -23,15 +23,13 @@ type Suite = (typeof suites)[number];
 /** Services are started hundreds of times from their sources: compiled once, they are up in half the time. */
 const compileCache = path.join(root, "node_modules/.cache/compiled");
 const clusterSuites: ReadonlySet<Suite> = new Set<Suite>(["e2e", "kills", "down"]);
-/** They need nothing but a processor: where others wait for a cluster, they run. */
-const patientSuites: ReadonlySet<Suite> = new Set<Suite>(["unit", "simulation"]);
 
 const help = `npm test [-- SUITE ...] [--filter TEXT] [--strict-skips]
 
 Suites: ${suites.join(", ")} (all when none is named). The last three run on a real cluster made from source, which
 needs root and Go; without them they are skipped, with the reason, and counted as skipped. A running instance of npm run up
-is stopped first: one machine carries one. Beside them run the unit tests and the simulation, on processor time that waiting
-for pods leaves; what they have to say is printed when they are done.
+is stopped first: one machine carries one. Beside them runs the simulation, on processor time that waiting for pods leaves;
+what it has to say is printed when they are done.
 
   --filter TEXT    only test files whose path contains TEXT
   --strict-skips   exit 1 when an end-to-end test was skipped that test/suites/permitted-skips.ts does not list
@@ -133,28 +131,21 @@ function summarise(results: readonly SuiteResult[], strict: boolean): number {
 async function runAll(): Promise<SuiteResult[]> {
   const [onCluster, onMachine] = split(chosen, (suite) => clusterSuites.has(suite));
   const hasCluster = onCluster.length > 0 && skipReason === undefined;
-  const [aside, first] = hasCluster ? split(onMachine, (suite) => patientSuites.has(suite)) : [[], onMachine];
+  // The simulation needs nothing but a processor, and its clock is its own: it runs where others wait.
+  const [aside, first] = hasCluster ? split(onMachine, (suite) => suite === "simulation") : [[], onMachine];
   const results: SuiteResult[] = [];
   for (const suite of first) results.push(await runSuite({ suite }, values.filter));
   if (onCluster.length > 0 && skipReason) console.log(`\nThe suites ${onCluster.join(", ")} are skipped: ${skipReason}.`);
   if (hasCluster && !(await makeCluster())) console.error("the cluster did not come up: see above; its suites will fail");
   const held = new HeldOutput();
-  const besides = oneAfterAnother(aside, held);
+  const simulated = aside.map((suite) => runSuite({ suite, held }, values.filter));
   // Also after a failure the machine is left as it was found.
   const withDown = !hasCluster || onCluster.includes("down") ? onCluster : [...onCluster, "down" as const];
   for (const suite of withDown) results.push(await runSuite({ suite }, suite === "down" ? undefined : values.filter));
+  for (const suite of aside) console.log(`\n── ${suite} ── ran beside the suites on the cluster`);
   held.show();
-  results.push(...(await besides));
+  results.push(...(await Promise.all(simulated)));
   return results.toSorted((left, right) => suites.indexOf(left.suite) - suites.indexOf(right.suite));
-}
-
-async function oneAfterAnother(aside: readonly Suite[], held: HeldOutput): Promise<SuiteResult[]> {
-  const results: SuiteResult[] = [];
-  for (const suite of aside) {
-    held.write(Buffer.from(`\n── ${suite} ── beside the suites on the cluster\n`));
-    results.push(await runSuite({ suite, held }, values.filter));
-  }
-  return results;
 }
 
 function split(list: readonly Suite[], isFirst: (suite: Suite) => boolean): [readonly Suite[], readonly Suite[]] {

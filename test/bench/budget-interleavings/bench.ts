@@ -10,7 +10,7 @@ import { gatewaySchema } from "../../../runtimes/gateway/src/journal/migrations/
 import { RedisStore } from "../../../runtimes/gateway/src/store/redis-store.ts";
 import { BudgetWorld, brokenPromises, deskInMemory, misfortunesOf } from "../../../runtimes/gateway/src/testing/budget-world.ts";
 import { deskInPostgres, shelfInRedis } from "../../integration/gateway/real-desk.ts";
-import { redisMissing, startRedis } from "../../integration/gateway/redis.ts";
+import { redisMissing, startRedis } from "../../integration/redis.ts";
 import { postgresMissing, startPostgres } from "../../integration/order-path/postgres.ts";
 import type { BenchResult, BenchRow } from "../result.ts";
 

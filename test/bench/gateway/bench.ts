@@ -5,7 +5,7 @@ import path from "node:path";
 import { renderGatewayConfig } from "@bellwether/gateway/config";
 import { bundleService } from "../../../k3s/src/images/bundle.ts";
 import { serviceImages } from "../../../k3s/src/images/image-list.ts";
-import { type TestRedis, redisMissing, startRedis } from "../../integration/gateway/redis.ts";
+import { type TestRedis, redisMissing, startRedis } from "../../integration/redis.ts";
 import { TestIdentity, issuer } from "../../integration/order-path/identity.ts";
 import { type TestPostgres, freePort, postgresMissing, startPostgres } from "../../integration/order-path/postgres.ts";
 import { inherited } from "../../suites/inherited.ts";

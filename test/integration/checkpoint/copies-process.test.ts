@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { serviceEntry } from "../../suites/service-entry.ts";
 import {
   type TestPostgres,
   dataTemplateVariable,
@@ -15,7 +16,7 @@ import { Trader, fillJournal, startJournalServer } from "./database-fixture.ts";
 import { type TestS3, startVersitygw, versitygwMissing } from "./versitygw.ts";
 
 const missing = postgresMissing() ?? versitygwMissing();
-const main = path.resolve(import.meta.dirname, "../../../runtimes/checkpoint/src/main.ts");
+const main = serviceEntry("checkpoint");
 
 interface Ended {
   readonly code: number | null;

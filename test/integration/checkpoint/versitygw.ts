@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { ensureBinaries, missingBinaries } from "@bellwether/k3s/binaries";
+import { RestartableProcess } from "../../suites/restartable-process.ts";
 import { freePort } from "../order-path/postgres.ts";
 
 /** A real S3 server of the test's own, on loopback, with one bucket; what it stores are files that a test may damage. */
@@ -36,28 +37,27 @@ export async function startVersitygw(tls?: { readonly cert: string; readonly key
   const port = await freePort();
   const [accessKeyId, secretAccessKey] = ["checkpoint", "a secret of the test's own"];
   const endpoint = `${tls ? "https" : "http"}://127.0.0.1:${port}`;
-  let child: ChildProcess | undefined;
-  const start = async ({ readOnly = false } = {}): Promise<void> => {
+  const launch = ({ readOnly = false }: { readonly readOnly?: boolean }): ChildProcess => {
     const secured = tls ? ["--cert", tls.cert, "--key", tls.key] : [];
     const options = ["--port", `127.0.0.1:${port}`, "--quiet", "--keep-alive", ...secured, ...(readOnly ? ["--readonly"] : [])];
     const env = { ...process.env, ROOT_ACCESS_KEY_ID: accessKeyId, ROOT_SECRET_ACCESS_KEY: secretAccessKey };
-    child = spawn(versitygw, [...options, "posix", path.join(root, "data")], { stdio: "ignore", env });
-    while (!(await answers(endpoint))) await new Promise((resolve) => setTimeout(resolve, 20));
+    return spawn(versitygw, [...options, "posix", path.join(root, "data")], { stdio: "ignore", env });
   };
-  const stop = async (): Promise<void> => {
-    const running = child;
-    child = undefined;
-    if (!running || running.exitCode !== null) return;
-    const gone = new Promise((resolve) => running.once("exit", resolve));
-    running.kill("SIGKILL");
-    await gone;
+  const server = new RestartableProcess(launch, () => answers(endpoint));
+  await server.start({});
+  return {
+    endpoint,
+    bucket,
+    accessKeyId,
+    secretAccessKey,
+    directory,
+    start: (options = {}) => server.start(options),
+    stop: () => server.stop(),
+    remove: async () => {
+      await server.stop();
+      rmSync(root, { recursive: true, force: true });
+    },
   };
-  await start();
-  const remove = async (): Promise<void> => {
-    await stop();
-    rmSync(root, { recursive: true, force: true });
-  };
-  return { endpoint, bucket, accessKeyId, secretAccessKey, directory, start, stop, remove };
 }
 
 /** Any answer will do, and so does one that is not trusted. */

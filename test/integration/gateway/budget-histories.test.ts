@@ -7,7 +7,7 @@ import { RedisStore } from "../../../runtimes/gateway/src/store/redis-store.ts";
 import { BudgetWorld, brokenPromises, misfortunesOf } from "../../../runtimes/gateway/src/testing/budget-world.ts";
 import { type TestPostgres, postgresMissing, startPostgres } from "../order-path/postgres.ts";
 import { deskInPostgres, shelfInRedis } from "./real-desk.ts";
-import { type TestRedis, redisMissing, startRedis } from "./redis.ts";
+import { type TestRedis, redisMissing, startRedis } from "../redis.ts";
 
 const missing = postgresMissing() ?? redisMissing();
 /** With every misfortune. Five hundred are run by `npm run bench -- budget-interleavings`. */

@@ -17,10 +17,13 @@ const subjectOf = (strategy: string): string => `system:serviceaccount:bellwethe
 export class GatewayFleet {
   readonly #files: TestFiles;
   readonly #identity: TestIdentity;
+  readonly #callers: readonly string[];
   readonly #running: GatewayProcess[] = [];
 
-  constructor(files: TestFiles) {
+  /** @param callers strategies that the route lets ask */
+  constructor(files: TestFiles, callers: readonly string[] = ["alpha"]) {
     this.#files = files;
+    this.#callers = callers;
     this.#identity = new TestIdentity(path.dirname(files.write("identity", "")));
   }
 
@@ -36,7 +39,7 @@ export class GatewayFleet {
 
   async start(config: Config): Promise<GatewayProcess> {
     const [apiPort, healthPort] = [await freePort(), await freePort()];
-    const callersFile = this.#files.write(`callers-${apiPort}.json`, callersText("alpha"));
+    const callersFile = this.#files.write(`callers-${apiPort}.json`, callersText(this.#callers));
     const { jwksFile } = this.#identity;
     const text = renderGatewayConfig({ ...config, issuer, jwksFile, callersFile, apiPort, healthPort });
     const file = this.#files.write(`config-${apiPort}.json`, text);
@@ -52,7 +55,7 @@ export class GatewayFleet {
 }
 
 /** callers.json of a route that these strategies name. */
-function callersText(...strategies: string[]): string {
+function callersText(strategies: readonly string[]): string {
   return JSON.stringify(strategies.map((strategy) => ({ subject: subjectOf(strategy), tenant: strategy })));
 }
 

@@ -7,7 +7,7 @@ import { OpenAiStandIn } from "../../venues/llm/openai-stand-in.ts";
 import { type TestPostgres, postgresMissing, rowsOf, startPostgres } from "../order-path/postgres.ts";
 import { TestFiles, chat } from "./gateway-fixture.ts";
 import { GatewayFleet, type GatewayProcess } from "./gateway-process.ts";
-import { type TestRedis, redisMissing, startRedis } from "./redis.ts";
+import { type TestRedis, redisMissing, startRedis } from "../redis.ts";
 
 const missing = postgresMissing() ?? redisMissing();
 const files = new TestFiles();

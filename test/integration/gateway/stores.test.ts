@@ -15,7 +15,7 @@ import { OpenAiStandIn } from "../../venues/llm/openai-stand-in.ts";
 import { type TestPostgres, postgresMissing, startPostgres } from "../order-path/postgres.ts";
 import { TestFiles, type TestGateway, chat, startGateway } from "./gateway-fixture.ts";
 import { keeperOf } from "./memory-office.ts";
-import { type TestRedis, redisMissing, startRedis } from "./redis.ts";
+import { type TestRedis, redisMissing, startRedis } from "../redis.ts";
 
 const missing = postgresMissing() ?? redisMissing();
 const patience = { timeout: 60_000, interval: 100 };

@@ -31,7 +31,7 @@ function newAnalyst(): (prompt: string) => string {
 
 describe.skipIf(missing !== undefined)(`llm-analyst on the order path ${missing ?? ""}`, () => {
   const files = new TestFiles();
-  const fleet = new GatewayFleet(files);
+  const fleet = new GatewayFleet(files, [uid]);
   const model = new OpenAiStandIn({ reply: newAnalyst() });
   let postgres: TestPostgres;
   let stack: Stack;

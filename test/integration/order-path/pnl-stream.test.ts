@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { EventHub } from "../../../runtimes/risk/src/api/event-hub.ts";
 import { PnlStream } from "../../../runtimes/risk/src/streams/pnl-stream.ts";
 import { RedisWriter, pnlStreamKey } from "../../../runtimes/risk/src/streams/redis-writer.ts";
-import { TestRedis, redisMissing } from "../redis.ts";
+import { type TestRedis, redisMissing, startRedis } from "../redis.ts";
 
 const missing = redisMissing();
 const policyUid = "policy-1";
@@ -38,7 +38,7 @@ describe.skipIf(missing !== undefined)(`equity and P&L in a Redis stream ${missi
 
   beforeEach(async () => {
     Object.assign(outcomes, { written: 0, dropped: 0 });
-    redis = await TestRedis.start();
+    redis = await startRedis();
     reader = new Redis(redis.url, { maxRetriesPerRequest: null });
     reader.on("error", () => undefined);
     writer = new RedisWriter({ url: redis.url, policyUid, clock: systemClock, maxEntries: 100 });
@@ -75,7 +75,7 @@ describe.skipIf(missing !== undefined)(`equity and P&L in a Redis stream ${missi
   });
 
   test("a Redis that is gone holds nobody up; what it missed is counted, and the newest follows when it is back", async () => {
-    await redis.kill();
+    await redis.stop();
     await expect.poll(() => writer.check().ok, patient).toBe(false);
     for (let equity = 1; equity <= 200; equity += 1) tell(equity);
     expect(outcomes).toEqual({ written: 0, dropped: 80 });
