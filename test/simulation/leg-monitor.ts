@@ -117,7 +117,7 @@ export class LegMonitor {
   get settled(): boolean {
     for (const row of this.#options.server.peek("broker.protective_orders"))
       if (untold.has(String(this.#cell(row, "state")))) return false;
-    return this.#naked() === undefined && this.#left() === undefined;
+    return this.#wrong() === undefined;
   }
 
   checkEnd(): void {
@@ -133,19 +133,36 @@ export class LegMonitor {
       if (!there.has(id) && !neverThere.has(state))
         throw new Violation(2, `leg ${id} is ${state} and the venue has never had it`);
     }
-    const found = this.#naked() ?? this.#left();
+    const found = this.#wrong();
     if (found !== undefined) throw new Violation(3, found);
+  }
+
+  #wrong(): string | undefined {
+    return this.#naked() ?? this.#overOffered() ?? this.#left();
+  }
+
+  /** What legs and own sells of each strategy, which hold what legs would, may still sell. */
+  #offered(): (uid: string) => Decimal {
+    const [resting, selling] = [this.#resting(), this.#selling()];
+    return (uid) => add(resting.get(uid) ?? ZERO, selling.get(uid) ?? ZERO);
+  }
+
+  /** More than is held, in words: for a while a sell may be open of whose units a leg has sold some. */
+  #overOffered(): string | undefined {
+    const offeredBy = this.#offered();
+    for (const [uid, held] of this.#held) {
+      const offered = offeredBy(uid);
+      if (offered > held) return `legs and sells of ${uid} offer ${formatDecimal(offered)}, it holds ${formatDecimal(held)}`;
+    }
+    return undefined;
   }
 
   /** What is held and was bought with legs, and no leg offers; in words. */
   #naked(): string | undefined {
-    const resting = this.#resting();
+    const offeredBy = this.#offered();
     const bare = this.#boughtBare();
-    const selling = this.#selling();
     for (const [uid, held] of this.#held) {
-      // Its own sells hold what legs would.
-      const offered = add(resting.get(uid) ?? ZERO, selling.get(uid) ?? ZERO);
-      if (offered > held) return `legs and sells of ${uid} offer ${formatDecimal(offered)}, it holds ${formatDecimal(held)}`;
+      const offered = offeredBy(uid);
       const { amount = ZERO, entries = 0 } = bare.get(uid) ?? {};
       const most = add(amount, (step * BigInt(entries)) as Decimal);
       const naked = subtract(held, offered);
