@@ -19,6 +19,8 @@ const step = parseDecimal("0.00001");
 const dust = step;
 /** Within this the outcome of placing legs is known: a request waits for its answer, and is looked for. */
 const mostNakedMs = 10_000;
+/** Looks are a bar apart. Between two that are further apart, while no bar comes, the position may have had its legs, and lost them at the last moment. */
+const mostBetweenLooksMs = 3_000;
 const untold = new Set(["AboutToSend", "Unknown"]);
 const open = new Set([...untold, "Working"]);
 const neverThere = new Set(["NotSent", "Rejected"]);
@@ -35,6 +37,7 @@ export class LegMonitor {
   #blocked = 0;
   /** Since when something stands without legs, as far as it was looked at. */
   #nakedSinceMs: number | undefined;
+  #lookedMs = 0;
   readonly seen = { legs: 0, legFills: 0 };
 
   constructor(options: LegMonitorOptions) {
@@ -54,7 +57,9 @@ export class LegMonitor {
 
   /** To be called often: nobody is told when a position loses its legs. */
   look(nowMs: number): void {
-    this.#nakedSinceMs = this.#naked() === undefined ? undefined : (this.#nakedSinceMs ?? nowMs);
+    const sinceMs = nowMs - this.#lookedMs > mostBetweenLooksMs ? nowMs : (this.#nakedSinceMs ?? nowMs);
+    this.#nakedSinceMs = this.#naked() === undefined ? undefined : sinceMs;
+    this.#lookedMs = nowMs;
   }
 
   /** A buy leaves the broker, which is to hold it back while something stands without the legs it should have. */
