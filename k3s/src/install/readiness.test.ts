@@ -90,4 +90,16 @@ describe("a strategy", () => {
     const conditions = [{ type: "Admitted", status: "False", message: "wants 1, free 0 of 1" }];
     expect(strategyFault({ metadata, status: { phase, conditions } }, others)).toBe(says);
   });
+
+  test.each([
+    { reason: "NotRegistered", says: "strategy x: Running (TradingAllowed: in a sentence)" },
+    { reason: "PolicyHalted", says: undefined },
+    { reason: "Active", says: undefined },
+  ])("that runs, with trading $reason: $says", ({ reason, says }) => {
+    const conditions = [
+      { type: "Pinned", status: "Unknown", message: "not asked yet" },
+      { type: "TradingAllowed", status: reason === "Active" ? "True" : "False", reason, message: "in a sentence" },
+    ];
+    expect(strategyFault({ metadata, status: { phase: "Running", conditions } }, 0)).toBe(says);
+  });
 });

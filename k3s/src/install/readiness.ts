@@ -48,15 +48,21 @@ export interface Strategy {
   readonly status?: { readonly phase?: string; readonly conditions?: readonly Condition[] };
 }
 
+/** Reasons of TradingAllowed that pass by themselves within seconds of a start; every other is somebody's wish, or the platform's word on something else. */
+const notYetTrading = new Set(["NotRegistered", "NotAdmitted", "RiskNotReady", "NotRunning"]);
+
 /**
- * Why a strategy does not run yet, with the operator's own sentence, or undefined when it does. Paused is what its owner
- * wanted; Queued is no fault either where other strategies hold the cores.
+ * Why a strategy does not run yet, or runs and may not trade yet, with the operator's own sentence; undefined when it does. Paused is what its
+ * owner wanted, as a halt is; Queued is no fault either where other strategies hold the cores.
  */
 export function strategyFault(strategy: Strategy, others: number): string | undefined {
   const phase = strategy.status?.phase ?? "Pending";
-  if (phase === "Running" || phase === "Completed" || phase === "Paused") return undefined;
+  const conditions = strategy.status?.conditions ?? [];
+  const starting = conditions.find(({ type, reason = "" }) => type === "TradingAllowed" && notYetTrading.has(reason));
+  const isRunning = phase === "Running";
+  if (isRunning ? !starting : phase === "Completed" || phase === "Paused") return undefined;
   if (phase === "Queued" && others > 0) return undefined;
-  const failing = strategy.status?.conditions?.find(({ status, message }) => status !== "True" && message);
+  const failing = isRunning ? starting : conditions.find(({ status, message }) => status !== "True" && message);
   return `strategy ${strategy.metadata.name}: ${phase}${failing ? ` (${failing.type}: ${failing.message})` : ""}`;
 }
 
