@@ -115,6 +115,8 @@ export class LegMonitor {
     const before = this.#held.get(uid) ?? ZERO;
     const after = side === "buy" ? add(before, amount) : subtract(before, amount);
     this.#held.set(uid, after);
+    // It may be whole for less than a bar.
+    if (this.#naked() === undefined) this.#nakedSinceMs = undefined;
     if (after < 0n) throw new Violation(2, `${uid} has sold ${formatDecimal(subtract(ZERO, after))} more than it held`);
   }
 
