@@ -219,6 +219,7 @@ class LlmRouteReconciler {
     return cadence.write({
       uid,
       statusOf: (figuresDue) => statusOf({ ...input, figuresDue }),
+      differs: (next) => statuses.differs(route, next),
       write: (next) => statuses.write({ resource: llmRoutes, object: route }, next, transitionEvents(previous, next)),
       hasFigures: ({ cache }) => cache !== undefined,
     });

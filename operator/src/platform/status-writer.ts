@@ -30,6 +30,11 @@ export class StatusWriter {
     this.#events = events;
   }
 
+  /** Whether {@link write} would write it. */
+  differs(object: Stored<OwnKind>, next: object): boolean {
+    return statusPatch(object.status, next) !== undefined;
+  }
+
   /** True when something was written. Events are about what was written, so none is said twice. */
   async write<T extends OwnKind>(
     target: { resource: Resource<T>; object: Stored<T> },

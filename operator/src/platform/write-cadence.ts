@@ -5,6 +5,8 @@ export interface StatusWork<Status> {
   readonly uid: string;
   /** `figuresDue` false: live figures stay as they were written last. */
   readonly statusOf: (figuresDue: boolean) => Status;
+  /** Whether `write` would write it. */
+  readonly differs: (next: Status) => boolean;
   /** Resolves with whether anything differed. */
   readonly write: (next: Status) => Promise<boolean>;
   readonly hasFigures: (status: Status) => boolean;
@@ -24,19 +26,18 @@ export class WriteCadence {
   }
 
   /**
-   * Writes a status: with its live figures where they are due, without them otherwise.
+   * Writes a status: with its live figures where they are due, and where something else is written anyway: who reads that a strategy has been paused
+   * shall not read a position beside it that was sold since.
    *
    * @returns milliseconds until figures that were held back are due
    */
-  async write<Status>({ uid, statusOf, write, hasFigures, isFirst = false }: StatusWork<Status>): Promise<number | undefined> {
+  async write<Status>(work: StatusWork<Status>): Promise<number | undefined> {
+    const { uid, statusOf, differs, write, hasFigures, isFirst = false } = work;
     const dueInMs = isFirst ? 0 : this.dueInMs(uid);
-    const next = statusOf(dueInMs <= 0);
-    const wrote = await write(next);
-    if (dueInMs <= 0) {
-      if (wrote && hasFigures(next)) this.#writtenMs.set(uid, this.#clock.nowMs());
-      return undefined;
-    }
-    return JSON.stringify(statusOf(true)) === JSON.stringify(next) ? undefined : dueInMs;
+    const [still, next] = [statusOf(false), statusOf(true)];
+    if (dueInMs > 0 && !differs(still)) return JSON.stringify(next) === JSON.stringify(still) ? undefined : dueInMs;
+    if ((await write(next)) && hasFigures(next)) this.#writtenMs.set(uid, this.#clock.nowMs());
+    return undefined;
   }
 
   /** 0 when they are due. */

@@ -151,6 +151,7 @@ class RiskPolicyReconciler {
     return cadence.write({
       uid,
       statusOf: (figuresDue) => statusOf({ ...input, figuresDue }),
+      differs: (next) => statuses.differs(policy, next),
       write: (next) => statuses.write({ resource: riskPolicies, object: policy }, next, transitionEvents(previous, next)),
       hasFigures: ({ equity }) => equity !== undefined,
     });

@@ -306,6 +306,7 @@ class StrategyReconciler {
     return cadence.write({
       uid: strategy.metadata.uid,
       statusOf: (figuresDue) => statusOf({ ...input, figuresDue }),
+      differs: (next) => statuses.differs(strategy, next),
       write: (next) => statuses.write({ resource: strategies, object: strategy }, next, transitionEvents(previous, next)),
       hasFigures: ({ equity }) => equity !== undefined,
       isFirst: previous.equity === undefined,
