@@ -145,6 +145,7 @@ async function openBroker(parts: OpenedAccount & { hub: StreamHub; metrics: Metr
     failPoints,
     // Revisions and sequences of an account never appear out of order: risk reads on from the last one it has seen.
     transactions: "queued",
+    plans: "anew",
     applicationName: `bellwether-broker ${config.account.name}`,
   });
   const onFenced = (): void => {

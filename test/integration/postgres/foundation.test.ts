@@ -29,9 +29,9 @@ describe.skipIf(missing !== undefined)(`the foundation of both journals ${missin
   });
   afterAll(() => postgres.remove());
 
-  function connect(transactions: "queued" | "parallel" = "parallel"): Database {
+  function connect(transactions: "queued" | "parallel" = "parallel", plans: "kept" | "anew" = "kept"): Database {
     const options = { dsn: postgres.riskDsn, clock: systemClock, log: silentLogger, applicationName: "foundation test" };
-    const database = new Database({ ...options, transactions });
+    const database = new Database({ ...options, transactions, plans });
     open.push(database);
     return database;
   }
@@ -55,8 +55,11 @@ describe.skipIf(missing !== undefined)(`the foundation of both journals ${missin
     expect(await migrate(connect(), plan)).toEqual(["first", "second"]);
   });
 
-  test("no plan is kept from when a table was empty", async () => {
-    expect(await connect().query("show plan_cache_mode")).toEqual([{ plan_cache_mode: "force_custom_plan" }]);
+  test.each([
+    { plans: "kept", mode: "auto" },
+    { plans: "anew", mode: "force_custom_plan" },
+  ] as const)("plans that are made of statements and $plans", async ({ plans, mode }) => {
+    expect(await connect("parallel", plans).query("show plan_cache_mode")).toEqual([{ plan_cache_mode: mode }]);
   });
 
   test("commits are synchronous on a server that would not ask for it", async () => {
