@@ -6,7 +6,7 @@ import type { Envelope } from "../format/envelope.ts";
 import { chunksNamed } from "../format/manifest.ts";
 import { prefixes } from "../format/object-keys.ts";
 import { type CatalogueEntry, listManifests, readManifest } from "../snapshot/catalogue.ts";
-import { CopySession } from "../snapshot/copy-session.ts";
+import { type CopySession, withSessions } from "../snapshot/copy-session.ts";
 import { SoundObjects } from "../snapshot/sound-objects.ts";
 import { type OrphanPlan, type Retention, planOrphans, planRetention } from "./plan.ts";
 
@@ -53,15 +53,13 @@ const quarantineMs = 30 * 24 * 3_600_000;
  *
  * @throws CodedError COPIES_BUSY; what a copy says is in the outcome
  */
-export async function pruneCopies(parts: PruneParts, signal: AbortSignal): Promise<PruneOutcome> {
-  const { envelope, clock, owner, run } = parts;
-  const sessions = parts.copies.map((copy) => new PruneSession(new CopySession(copy, { envelope, nowMs: () => clock.nowMs() })));
-  try {
-    await Promise.all(sessions.map(({ session }) => session.begin({ kind: "prune", owner, run, holdMs })));
-    return await prune(parts, sessions, signal);
-  } finally {
-    await Promise.all(sessions.map(({ session }) => session.end()));
-  }
+export function pruneCopies(parts: PruneParts, signal: AbortSignal): Promise<PruneOutcome> {
+  const { copies, envelope, clock, owner, run } = parts;
+  const request = { kind: "prune", owner, run, holdMs } as const;
+  return withSessions({ copies, envelope, clock, request }, (sessions) => {
+    const pruned = sessions.map((session) => new PruneSession(session));
+    return prune(parts, pruned, signal);
+  });
 }
 
 class PruneSession {

@@ -1,3 +1,4 @@
+import type { Clock } from "@bellwether/service-kit/clock";
 import type { Copy, CopyIdentity, StoredObject } from "../copies/copy.ts";
 import { type CopyFault, copyFaultOf, objectFaultOf } from "../copies/faults.ts";
 import type { Envelope } from "../format/envelope.ts";
@@ -123,5 +124,28 @@ export class CopySession {
       this.storedBytes += sealed.length;
       return true;
     }
+  }
+}
+
+interface Run {
+  readonly copies: readonly Copy[];
+  readonly envelope: Envelope;
+  readonly clock: Pick<Clock, "nowMs">;
+  readonly request: LockRequest;
+}
+
+/**
+ * Takes the locks of all copies for one run, and gives them back whatever comes of it.
+ *
+ * @throws CodedError COPIES_BUSY, or what `work` threw; what a copy says is in its session
+ */
+export async function withSessions<T>(run: Run, work: (sessions: readonly CopySession[]) => Promise<T>): Promise<T> {
+  const { envelope, clock, request } = run;
+  const sessions = run.copies.map((copy) => new CopySession(copy, { envelope, nowMs: () => clock.nowMs() }));
+  try {
+    await Promise.all(sessions.map((session) => session.begin(request)));
+    return await work(sessions);
+  } finally {
+    await Promise.all(sessions.map((session) => session.end()));
   }
 }

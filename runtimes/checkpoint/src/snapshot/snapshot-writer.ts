@@ -10,7 +10,7 @@ import { chunkKey, manifestKey, parseManifestKey } from "../format/object-keys.t
 import type { Captured, Source, SourceFile } from "../source.ts";
 import { BoundedWork } from "./bounded-work.ts";
 import { listManifests, readManifest } from "./catalogue.ts";
-import { CopySession } from "./copy-session.ts";
+import { type CopySession, withSessions } from "./copy-session.ts";
 import { SoundObjects } from "./sound-objects.ts";
 
 export interface SnapshotParts {
@@ -58,11 +58,10 @@ const holdMs = 2 * 3_600_000;
  *
  * @throws CodedError COPIES_BUSY, SNAPSHOT_OVERDUE, SNAPSHOT_TOO_LARGE, SOURCE_INVALID, or what a source threw; what a copy says is in the outcome
  */
-export async function takeSnapshot(parts: SnapshotParts, signal: AbortSignal): Promise<SnapshotOutcome> {
-  const { envelope, clock, checkpoint, run } = parts;
-  const sessions = parts.copies.map((copy) => new CopySession(copy, { envelope, nowMs: () => clock.nowMs() }));
-  try {
-    await Promise.all(sessions.map((session) => session.begin({ kind: "snapshot", owner: checkpoint.uid, run, holdMs })));
+export function takeSnapshot(parts: SnapshotParts, signal: AbortSignal): Promise<SnapshotOutcome> {
+  const { copies, envelope, clock, checkpoint, run } = parts;
+  const request = { kind: "snapshot", owner: checkpoint.uid, run, holdMs } as const;
+  return withSessions({ copies, envelope, clock, request }, async (sessions) => {
     const before = await predecessor(parts, sessions);
     const opened = await openAll(parts.sources, signal);
     try {
@@ -78,9 +77,7 @@ export async function takeSnapshot(parts: SnapshotParts, signal: AbortSignal): P
     } finally {
       await closeAll(opened);
     }
-  } finally {
-    await Promise.all(sessions.map((session) => session.end()));
-  }
+  });
 }
 
 interface Predecessor {

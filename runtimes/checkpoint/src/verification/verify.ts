@@ -7,7 +7,7 @@ import { type Manifest, chunksNamed } from "../format/manifest.ts";
 import { chunkKey, isOurs } from "../format/object-keys.ts";
 import { BoundedWork } from "../snapshot/bounded-work.ts";
 import { type CatalogueEntry, listManifests, readManifest } from "../snapshot/catalogue.ts";
-import { CopySession } from "../snapshot/copy-session.ts";
+import { type CopySession, withSessions } from "../snapshot/copy-session.ts";
 import { SoundObjects, rebuild } from "../snapshot/sound-objects.ts";
 
 /** One part of all chunks, chosen by their ids: parts 0 to `of` − 1 together are everything. `{ part: 0, of: 1 }` is all. */
@@ -62,16 +62,14 @@ const mostTold = 100;
  *
  * @throws CodedError COPIES_BUSY; what a copy says is in the outcome
  */
-export async function verifyCopies(parts: VerifyParts, signal: AbortSignal): Promise<VerifyOutcome> {
-  const { envelope, clock, owner, run } = parts;
-  const states = parts.copies.map((copy) => new CopyState(new CopySession(copy, { envelope, nowMs: () => clock.nowMs() })));
-  try {
-    await Promise.all(states.map(({ session }) => session.begin({ kind: "verify", owner, run, holdMs })));
+export function verifyCopies(parts: VerifyParts, signal: AbortSignal): Promise<VerifyOutcome> {
+  const { copies, envelope, clock, owner, run } = parts;
+  const request = { kind: "verify", owner, run, holdMs } as const;
+  return withSessions({ copies, envelope, clock, request }, async (sessions) => {
+    const states = sessions.map((session) => new CopyState(session));
     await Promise.all(states.map((state) => state.countForeign()));
-    return await new Verification(parts, states, signal).run();
-  } finally {
-    await Promise.all(states.map(({ session }) => session.end()));
-  }
+    return new Verification(parts, states, signal).run();
+  });
 }
 
 class CopyState {
