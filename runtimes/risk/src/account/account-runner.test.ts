@@ -1,16 +1,11 @@
-import { silentLogger } from "@bellwether/service-kit";
 import { type BrokerAccount, type WireBar, formatDecimal, parseDecimal } from "@bellwether/trading";
 import { describe, expect, test } from "vitest";
-import { takeEpoch } from "../journal/epoch.ts";
-import { ensureAccount } from "../journal/policy-records.ts";
-import { Settlement } from "../orders/settle.ts";
 import { unassigned } from "../portfolio/book.ts";
 import { fill } from "../testing/book-builder.ts";
 import { bookOrder } from "../testing/book-fixtures.ts";
+import { givenAccount } from "../testing/given-account.ts";
 import { memoryJournal } from "../testing/memory-journal.ts";
 import type { Broker } from "../venue/broker.ts";
-import { AccountRunner } from "./account-runner.ts";
-import { Account } from "./account.ts";
 
 const hourly = { market: "BTC/USDT", timeframe: "1h" } as const;
 const bar: WireBar = { time: 3_600_000, open: 90, high: 90, low: 80, close: 80, volume: 1 };
@@ -26,8 +21,7 @@ const venue: BrokerAccount = {
 
 /** A risk that has just started on an account, and was told of no bar. */
 async function started(bars: Broker["bars"], balances: () => BrokerAccount["balances"] = () => venue.balances) {
-  const { clock, database } = await memoryJournal();
-  const ids = { policyUid: "policy-1", accountUid: "policy-1/paper" };
+  const journal = await memoryJournal();
   const refuse = async (): Promise<never> => Promise.reject(new Error("nothing is ordered here"));
   const broker: Broker = {
     account: async () => ({ ...venue, balances: balances() }),
@@ -36,34 +30,12 @@ async function started(bars: Broker["bars"], balances: () => BrokerAccount["bala
     cancel: refuse,
     bars,
   };
-  const epoch = await takeEpoch(database, { scope: ids.policyUid, accountUids: [ids.accountUid] }, "test");
-  await database.transaction((transaction) => ensureAccount(transaction, { ...ids, name: "paper" }));
-  const common = { clock, database, log: silentLogger };
-  const nothing = { onChanges: () => undefined, onSuperseded: () => undefined };
-  const account = new Account({ ...common, ...nothing, accountUid: ids.accountUid, name: "paper", epoch, broker });
-  const world = () => ({
-    halted: false,
-    flattening: false,
-    suspended: new Set<string>(),
-    sold: new Set<string>(),
-    deleted: new Set<string>(),
-  });
-  const runner = new AccountRunner({
-    ...common,
-    account,
-    policyUid: ids.policyUid,
-    settlement: new Settlement(account, { ...common, epoch: epoch.epoch, world }),
-    progressDeletions: async () => undefined,
-    currency: () => "USDT",
-    lookbackBars: () => undefined,
-    series: () => [hourly],
-    onOpened: () => undefined,
-  });
+  const { account, runner } = await givenAccount(journal, { broker, series: () => [hourly] });
   const mark = (): string | undefined => {
     const known = account.book.mark(hourly.market);
     return known && formatDecimal(known.price);
   };
-  return { clock, runner, mark, account };
+  return { clock: journal.clock, runner, mark, account };
 }
 
 const noBars: Broker["bars"] = async () => [];

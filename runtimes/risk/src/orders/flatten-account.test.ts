@@ -10,24 +10,19 @@ import {
   rulesFromSymbol,
 } from "@bellwether/trading";
 import { describe, expect, test } from "vitest";
-import { AccountRunner } from "../account/account-runner.ts";
-import { Account } from "../account/account.ts";
-import { takeEpoch } from "../journal/epoch.ts";
-import { ensureAccount, storePublicKey } from "../journal/policy-records.ts";
+import { storePublicKey } from "../journal/policy-records.ts";
 import { effectivePolicy } from "../policy/effective-policy.ts";
 import { policyViewOf } from "../portfolio/policy-view.ts";
 import { register } from "../strategies/register.ts";
 import { StrategyRegistry } from "../strategies/registry.ts";
+import { accountUid, givenAccount, policyUid } from "../testing/given-account.ts";
 import { memoryJournal } from "../testing/memory-journal.ts";
 import type { Broker } from "../venue/broker.ts";
 import type { CommittedOrder } from "./dispatch.ts";
 import { flattenAccount } from "./flatten-account.ts";
 import { SaleAttempts } from "./sale-attempts.ts";
-import { Settlement } from "./settle.ts";
 import { createSigner } from "./signer.ts";
 
-const policyUid = "policy-1";
-const accountUid = "policy-1/paper";
 const market = "BTC/USDT";
 const active: TradingCondition = { state: "Active", by: "policy", message: "" };
 const policy = effectivePolicy({
@@ -68,7 +63,8 @@ interface Setup {
 
 /** An account at 100 USDT a bitcoin whose strategies hold some, on production's modules and a journal in memory. */
 async function flattening({ held = { alpha: "2" }, mark = "100" }: Setup = {}) {
-  const { clock, database, faults } = await memoryJournal();
+  const journal = await memoryJournal();
+  const { clock, database, faults } = journal;
   const venue = {
     account: "paper",
     kind: "paper",
@@ -84,35 +80,12 @@ async function flattening({ held = { alpha: "2" }, mark = "100" }: Setup = {}) {
   const state: { venue: BrokerAccount } = { venue };
   const refuse = async (): Promise<never> => Promise.reject(new Error("orders are dispatched by the caller"));
   const broker: Broker = { account: async () => state.venue, submit: refuse, voidOrder: refuse, cancel: refuse, bars: refuse };
-  const epoch = await takeEpoch(database, { scope: policyUid, accountUids: [accountUid] }, "test");
+  const { account, runner, epoch } = await givenAccount(journal, { broker, flattening: true });
   const signer = createSigner();
-  await database.transaction(async (transaction) => {
-    await ensureAccount(transaction, { accountUid, policyUid, name: "paper" });
-    await storePublicKey(transaction, { keyId: signer.keyId, policyUid, epoch: epoch.epoch, publicKey: signer.publicKey });
-  });
-  const common = { clock, log: silentLogger };
-  const nothing = { onChanges: () => undefined, onSuperseded: () => undefined };
-  const account = new Account({ ...common, ...nothing, accountUid, name: "paper", epoch, database, broker });
+  await database.transaction((transaction) =>
+    storePublicKey(transaction, { keyId: signer.keyId, policyUid, epoch, publicKey: signer.publicKey }),
+  );
   const registry = new StrategyRegistry();
-  const world = () => ({
-    halted: false,
-    flattening: true,
-    suspended: new Set<string>(),
-    sold: new Set<string>(),
-    deleted: new Set<string>(),
-  });
-  const runner = new AccountRunner({
-    ...common,
-    account,
-    database,
-    policyUid,
-    settlement: new Settlement(account, { ...common, epoch: epoch.epoch, world }),
-    progressDeletions: async () => undefined,
-    currency: () => "USDT",
-    lookbackBars: () => undefined,
-    series: () => [],
-    onOpened: () => undefined,
-  });
   await runner.round();
   for (const [uid, amount] of Object.entries(held)) {
     const registration = {
@@ -140,7 +113,7 @@ async function flattening({ held = { alpha: "2" }, mark = "100" }: Setup = {}) {
     policy,
     policyView: (book: typeof account.book) => policyViewOf([book], "USDT", { dayStartEquity: ZERO, peakEquity: ZERO }),
     signer,
-    epoch: epoch.epoch,
+    epoch,
     clock,
     log: silentLogger,
     failPoints: noFailPoints,
