@@ -1,22 +1,13 @@
-import type { Clock } from "@bellwether/service-kit/clock";
-import type { Copy } from "../copies/copy.ts";
 import { type CopyFault, snapshotFaultOf } from "../copies/faults.ts";
 import { checkpointError } from "../errors.ts";
-import type { Envelope } from "../format/envelope.ts";
 import { chunksNamed } from "../format/manifest.ts";
 import { prefixes } from "../format/object-keys.ts";
 import { type CatalogueEntry, listManifests, readManifest } from "../snapshot/catalogue.ts";
-import { type CopySession, withSessions } from "../snapshot/copy-session.ts";
+import { type CopySession, type RunParts, withSessions } from "../snapshot/copy-session.ts";
 import { SoundObjects } from "../snapshot/sound-objects.ts";
 import { type OrphanPlan, type Retention, planOrphans, planRetention } from "./plan.ts";
 
-export interface PruneParts {
-  readonly copies: readonly Copy[];
-  readonly envelope: Envelope;
-  readonly clock: Pick<Clock, "nowMs">;
-  /** The Checkpoint's uid, and this run among its runs. */
-  readonly owner: string;
-  readonly run: string;
+export interface PruneParts extends RunParts {
   readonly retention: Retention;
   /** Chunks younger than this are never collected, milliseconds. */
   readonly graceMs: number;
@@ -54,9 +45,7 @@ const quarantineMs = 30 * 24 * 3_600_000;
  * @throws CodedError COPIES_BUSY; what a copy says is in the outcome
  */
 export function pruneCopies(parts: PruneParts, signal: AbortSignal): Promise<PruneOutcome> {
-  const { copies, envelope, clock, owner, run } = parts;
-  const request = { kind: "prune", owner, run, holdMs } as const;
-  return withSessions({ copies, envelope, clock, request }, (sessions) => {
+  return withSessions(parts, { kind: "prune", holdMs }, (sessions) => {
     const pruned = sessions.map((session) => new PruneSession(session));
     return prune(parts, pruned, signal);
   });

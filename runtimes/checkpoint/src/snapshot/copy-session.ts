@@ -127,11 +127,14 @@ export class CopySession {
   }
 }
 
-interface Run {
+/** What every run over the copies is given. */
+export interface RunParts {
   readonly copies: readonly Copy[];
   readonly envelope: Envelope;
   readonly clock: Pick<Clock, "nowMs">;
-  readonly request: LockRequest;
+  /** The Checkpoint's uid, and this run among its runs. */
+  readonly owner: string;
+  readonly run: string;
 }
 
 /**
@@ -139,11 +142,14 @@ interface Run {
  *
  * @throws CodedError COPIES_BUSY, or what `work` threw; what a copy says is in its session
  */
-export async function withSessions<T>(run: Run, work: (sessions: readonly CopySession[]) => Promise<T>): Promise<T> {
-  const { envelope, clock, request } = run;
-  const sessions = run.copies.map((copy) => new CopySession(copy, { envelope, nowMs: () => clock.nowMs() }));
+export async function withSessions<T>(
+  { copies, envelope, clock, owner, run }: RunParts,
+  lock: Pick<LockRequest, "kind" | "holdMs">,
+  work: (sessions: readonly CopySession[]) => Promise<T>,
+): Promise<T> {
+  const sessions = copies.map((copy) => new CopySession(copy, { envelope, nowMs: () => clock.nowMs() }));
   try {
-    await Promise.all(sessions.map((session) => session.begin(request)));
+    await Promise.all(sessions.map((session) => session.begin({ ...lock, owner, run })));
     return await work(sessions);
   } finally {
     await Promise.all(sessions.map((session) => session.end()));

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Clock } from "@bellwether/service-kit/clock";
-import type { Copy, CopyIdentity } from "../copies/copy.ts";
+import type { CopyIdentity } from "../copies/copy.ts";
 import { type CopyFault, snapshotFaultOf } from "../copies/faults.ts";
 import { checkpointError } from "../errors.ts";
 import { chunksOf } from "../format/chunker.ts";
@@ -10,17 +9,13 @@ import { chunkKey, manifestKey, parseManifestKey } from "../format/object-keys.t
 import type { Captured, Source, SourceFile } from "../source.ts";
 import { BoundedWork } from "./bounded-work.ts";
 import { listManifests, readManifest } from "./catalogue.ts";
-import { type CopySession, withSessions } from "./copy-session.ts";
+import { type CopySession, type RunParts, withSessions } from "./copy-session.ts";
 import { SoundObjects } from "./sound-objects.ts";
 
-export interface SnapshotParts {
-  readonly copies: readonly Copy[];
+export interface SnapshotParts extends Omit<RunParts, "owner"> {
   readonly sources: readonly Source[];
-  readonly envelope: Envelope;
+  /** Whose uid owns the run. */
   readonly checkpoint: Manifest["checkpoint"];
-  readonly clock: Pick<Clock, "nowMs">;
-  /** Names this run among those of the same Checkpoint. */
-  readonly run: string;
   /** Told now and then how much of the state has been read, in bytes. */
   readonly onProgress?: (bytes: number) => void;
 }
@@ -59,9 +54,8 @@ const holdMs = 2 * 3_600_000;
  * @throws CodedError COPIES_BUSY, SNAPSHOT_OVERDUE, SNAPSHOT_TOO_LARGE, SOURCE_INVALID, or what a source threw; what a copy says is in the outcome
  */
 export function takeSnapshot(parts: SnapshotParts, signal: AbortSignal): Promise<SnapshotOutcome> {
-  const { copies, envelope, clock, checkpoint, run } = parts;
-  const request = { kind: "snapshot", owner: checkpoint.uid, run, holdMs } as const;
-  return withSessions({ copies, envelope, clock, request }, async (sessions) => {
+  const { envelope, clock, checkpoint } = parts;
+  return withSessions({ ...parts, owner: checkpoint.uid }, { kind: "snapshot", holdMs }, async (sessions) => {
     const before = await predecessor(parts, sessions);
     const opened = await openAll(parts.sources, signal);
     try {

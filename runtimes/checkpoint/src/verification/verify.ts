@@ -1,13 +1,11 @@
-import type { Clock } from "@bellwether/service-kit/clock";
 import type { Copy } from "../copies/copy.ts";
 import { type CopyFault, objectFaultOf, snapshotFaultOf } from "../copies/faults.ts";
 import { type Fork, forksOf } from "../format/chain.ts";
-import type { Envelope } from "../format/envelope.ts";
 import { type Manifest, chunksNamed } from "../format/manifest.ts";
 import { chunkKey, isOurs } from "../format/object-keys.ts";
 import { BoundedWork } from "../snapshot/bounded-work.ts";
 import { type CatalogueEntry, listManifests, readManifest } from "../snapshot/catalogue.ts";
-import { type CopySession, withSessions } from "../snapshot/copy-session.ts";
+import { type CopySession, type RunParts, withSessions } from "../snapshot/copy-session.ts";
 import { SoundObjects, rebuild } from "../snapshot/sound-objects.ts";
 
 /** One part of all chunks, chosen by their ids: parts 0 to `of` − 1 together are everything. `{ part: 0, of: 1 }` is all. */
@@ -16,13 +14,7 @@ export interface Share {
   readonly of: number;
 }
 
-export interface VerifyParts {
-  readonly copies: readonly Copy[];
-  readonly envelope: Envelope;
-  readonly clock: Pick<Clock, "nowMs">;
-  /** The Checkpoint's uid, and this run among its runs. */
-  readonly owner: string;
-  readonly run: string;
+export interface VerifyParts extends RunParts {
   readonly share: Share;
   readonly onProgress?: (chunks: number) => void;
 }
@@ -63,9 +55,7 @@ const mostTold = 100;
  * @throws CodedError COPIES_BUSY; what a copy says is in the outcome
  */
 export function verifyCopies(parts: VerifyParts, signal: AbortSignal): Promise<VerifyOutcome> {
-  const { copies, envelope, clock, owner, run } = parts;
-  const request = { kind: "verify", owner, run, holdMs } as const;
-  return withSessions({ copies, envelope, clock, request }, async (sessions) => {
+  return withSessions(parts, { kind: "verify", holdMs }, async (sessions) => {
     const states = sessions.map((session) => new CopyState(session));
     await Promise.all(states.map((state) => state.countForeign()));
     return new Verification(parts, states, signal).run();
