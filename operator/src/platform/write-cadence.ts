@@ -34,8 +34,11 @@ export class WriteCadence {
   async write<Status>(work: StatusWork<Status>): Promise<number | undefined> {
     const { uid, statusOf, differs, write, hasFigures, isFirst = false } = work;
     const dueInMs = isFirst ? 0 : this.dueInMs(uid);
-    const [still, next] = [statusOf(false), statusOf(true)];
-    if (dueInMs > 0 && !differs(still)) return JSON.stringify(next) === JSON.stringify(still) ? undefined : dueInMs;
+    const next = statusOf(true);
+    if (dueInMs > 0) {
+      const still = statusOf(false);
+      if (!differs(still)) return JSON.stringify(next) === JSON.stringify(still) ? undefined : dueInMs;
+    }
     if ((await write(next)) && hasFigures(next)) this.#writtenMs.set(uid, this.#clock.nowMs());
     return undefined;
   }
